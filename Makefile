@@ -1,0 +1,34 @@
+# Two commands do everything: `make demo` and `make test`. Both make the same environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# libgomp reads this once, before torch: threads that wait must not burn the core that another one needs.
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: demo test test-full lint clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/python -m modelwright.app.demo
+
+test: $(VENV)/.ready
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not full and not gpu"
+
+test-full: $(VENV)/.ready
+	$(BIN)/pytest --timeout=3600
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache

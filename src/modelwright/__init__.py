@@ -1,0 +1,19 @@
+"""modelwright: from raw data to a signed, gated, served release on limited compute, from one recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+# The same verbs as on the command line; they are imported when used, so that importing the package costs nothing.
+_VERBS = ("run", "prepare", "train", "evaluate", "release", "check", "report", "predict", "verify", "resume")
+__all__ = [*_VERBS, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        from .app import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'modelwright' has no attribute '{name}'")

@@ -1,0 +1,168 @@
+"""The command line: `modelwright VERB ...`. The process border: the only place where every error ends, with its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .words import say
+
+# Verb -> what it does. The stages' verbs are the registered stages.
+STAGES = {
+    "prepare": "read the data and deal it out into parts",
+    "train": "train the model",
+    "evaluate": "judge the model on the test part",
+    "release": "judge the gates and make the signed folder",
+}
+VERBS = {
+    "run": "do everything that a recipe asks for",
+    **STAGES,
+    "init": "look at your data and write a recipe for it",
+    "check": "say everything that is wrong with a recipe",
+    "show": "show a recipe with every default filled in",
+    "resume": "go on with an interrupted run",
+    "runs": "list the runs in a folder",
+    "report": "write the report page of a run",
+    "predict": "answer from a release alone",
+    "verify": "check a release: digests, signature, journal, golden answers",
+    "doctor": "say what this machine can do and what is missing",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    # Read by libgomp when torch is first imported: threads that wait by spinning cost others their core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    from ..core.errors import ModelwrightError
+
+    try:
+        return _call(options)
+    except ModelwrightError as error:
+        _complain(error, options)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 75
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _bug(error, options)
+
+
+def _call(options: argparse.Namespace) -> int:
+    from . import verbs
+
+    result: Any = getattr(verbs, options.verb)(options)
+    if options.json and result is not None:
+        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    return 0
+
+
+def _complain(error: Any, options: argparse.Namespace) -> None:
+    if options.debug:
+        traceback.print_exc()
+    if options.json:
+        problems = [problem.__dict__ for problem in error.problems]
+        print(json.dumps({"error": type(error).__name__, "exit_code": error.exit_code, "problems": problems}, ensure_ascii=False))
+    for problem in error.problems:
+        parts = [f"{say('error')}: {problem.where + ': ' if problem.where else ''}{problem.found}"]
+        if problem.expected:
+            parts.append(f"  {say('expected')}: {problem.expected}")
+        if problem.next_step:
+            parts.append(f"  {say('next')}: {problem.next_step}")
+        print("\n".join(parts), file=sys.stderr)
+
+
+def _bug(error: Exception, options: argparse.Namespace) -> int:
+    """A failure that is ours: say so, and keep what a report of it needs."""
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"modelwright-bug-{os.getpid()}.txt"
+    path.write_text("".join(traceback.format_exception(error)))
+    if options.debug:
+        traceback.print_exc()
+    if options.json:
+        print(json.dumps({"error": "bug", "exit_code": 1, "problems": [{"found": f"{type(error).__name__}: {error}", "where": str(path)}]}))
+    print(f"{say('error')}: this is a bug of modelwright: {type(error).__name__}: {error}\n  details: {path}\n  {say('next')}: modelwright doctor --json, and send both", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .. import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="modelwright", description="From raw data to a signed, gated release, from one recipe.",
+        epilog="Exit codes: 0 ok, 1 bug, 2 recipe or usage, 3 data, 4 disk or memory or budget, 5 damaged, 6 busy, 7 gate failed, 75 interrupted: resume me.",
+    )
+    parser.add_argument("--version", action="version", version=f"modelwright {__version__}")
+    every = argparse.ArgumentParser(add_help=False)
+    every.add_argument("--json", action="store_true", help="one JSON object on standard output, everything else on standard error")
+    every.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    every.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, what in VERBS.items():
+        command = commands.add_parser(verb, help=what, description=what, parents=[every])
+        _ARGUMENTS.get(verb, _recipe_arguments)(command)
+    return parser
+
+
+def _recipe_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", type=Path, help="the recipe file")
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to the recipe, such as train.batch=64")
+    command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
+    command.add_argument("--from-scratch", action="store_true", help="forget what was made before")
+    command.add_argument("--smoke", action="store_true", help="64 rows and 2 steps: does it run at all?")
+
+
+def _init_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", type=Path, nargs="?", help="a file or folder of data")
+    command.add_argument("--sample", metavar="NAME", help="use a data set that comes inside an installed package, such as digits")
+    command.add_argument("--target", default="", help="the column to predict")
+    command.add_argument("--out", type=Path, default=Path("recipe.yaml"), help="the recipe to write (default: recipe.yaml)")
+
+
+def _check_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", type=Path, help="the recipe file")
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+
+
+def _show_arguments(command: argparse.ArgumentParser) -> None:
+    _check_arguments(command)
+    command.add_argument("--origin", action="store_true", help="say of every value where it comes from")
+
+
+def _run_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", type=Path, help="the run folder")
+
+
+def _runs_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
+
+
+def _predict_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", type=Path, help="the release folder")
+    command.add_argument("inputs", nargs="+", metavar="INPUT", help="what to answer: picture files")
+
+
+def _verify_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", type=Path, help="the release folder")
+    command.add_argument("--public-key", type=Path, help="the public key (PEM) of who should have signed")
+    command.add_argument("--witness", type=Path, help="the witness file of the run's journal")
+
+
+def _doctor_arguments(command: argparse.ArgumentParser) -> None:
+    pass
+
+
+_ARGUMENTS = {
+    "init": _init_arguments, "check": _check_arguments, "show": _show_arguments, "resume": _run_arguments, "report": _run_arguments,
+    "runs": _runs_arguments, "predict": _predict_arguments, "verify": _verify_arguments, "doctor": _doctor_arguments,
+}

@@ -1,0 +1,172 @@
+"""One function per verb of the command line: options in, printed lines and one JSON-able result out."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from .words import say
+
+# Rows and steps of `--smoke`: enough to touch every line, too little to learn.
+SMOKE = {"train.length": "2 steps", "train.save.every": "1 steps", "prepare.limit": 64, "release.gates": [], "evaluate.resamples": 100, "evaluate.folds": 0}
+
+
+def _stage_verb(options: Namespace) -> dict[str, Any]:
+    from ..core.recipe import load_recipe
+
+    recipe = load_recipe(options.recipe, tuple(options.overrides))
+    if options.smoke:
+        recipe = recipe.edited({key: value for key, value in SMOKE.items() if key.split(".")[0] in recipe.sections})
+    until = None if options.verb == "run" else options.verb
+    if options.dry_run:
+        return _dry_run(recipe, until, options)
+    return _execute(recipe, until, options.runs, options.from_scratch, options)
+
+
+run = prepare = train = evaluate = release = _stage_verb
+
+
+def _execute(recipe: Any, until: str | None, runs: Path, from_scratch: bool, options: Namespace) -> dict[str, Any]:
+    from . import api
+    from .publish import RELEASE
+    from .screen import Screen
+
+    with Screen() as screen:
+        made = api.run(recipe, until=until, runs=runs, on_progress=screen.on_progress, from_scratch=from_scratch)
+    result: dict[str, Any] = {
+        "run": str(made.folder),
+        "report": str(made.folder / "report.html"),
+        "stages": {name: {"key": record.key, "seconds": record.seconds, "outputs": record.outputs} for name, record in made.current().items()},
+        "evidence": [item.to_json() for item in made.evidence()],
+    }
+    lines = _headline(made)
+    lines.append(f"{say('the report is')}   {made.folder / 'report.html'}")
+    if (made.folder / RELEASE).exists():
+        result["release"] = str(made.folder / RELEASE)
+        lines += [f"{say('the release is')}  {made.folder / RELEASE}", f"{say('try')}: modelwright verify {made.folder / RELEASE}"]
+    _print(lines, options)
+    return result
+
+
+def _headline(made: Any) -> list[str]:
+    shown = ("accuracy", "f1_macro", "roc_auc", "calibration_error", "cross_validation[accuracy]")
+    claims = {item.name: item for item in made.evidence()}
+    return [f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]" for name in shown if name in claims]
+
+
+def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
+    from ..core.execute import with_defaults
+    from ..core.run import Run
+
+    complete, stages = with_defaults(recipe, until)
+    folder = options.runs / recipe.name
+    made = Run(folder).current() if (folder / "run.json").exists() else {}
+    same = bool(made) and Run(folder).state()["recipe"] == complete.resolved()
+    plan = [{"stage": stage.name, "needs": stage.needs, "gives": stage.gives, "made_already": same and stage.name in made} for stage in stages]
+    _print([f"{say(item['stage']):<10} {say('made already') if item['made_already'] else say('would run')}" for item in plan], options)
+    return {"run": str(folder), "plan": plan}
+
+
+def check(options: Namespace) -> dict[str, Any]:
+    """Say everything that is wrong with a recipe, or that nothing is."""
+    from ..core.execute import with_defaults
+    from ..core.recipe import load_recipe
+
+    recipe = load_recipe(options.recipe, tuple(options.overrides))
+    stages = [stage.name for stage in with_defaults(recipe, None)[1]]
+    _print([f"{say('the recipe is good')}: {', '.join(say(name) for name in stages)}"], options)
+    return {"recipe": recipe.name, "digest": recipe.digest, "stages": stages}
+
+
+def show(options: Namespace) -> dict[str, Any]:
+    """Show every value of a recipe, and on demand where it came from."""
+    from ..core.recipe import load_recipe
+    from .origins import listed
+
+    recipe = load_recipe(options.recipe, tuple(options.overrides))
+    values = listed(recipe)
+    width = max(len(key) for key, _, _ in values)
+    _print([f"{key:<{width}}  {value!s:<24}{'  ' + origin if options.origin else ''}".rstrip() for key, value, origin in values], options)
+    return {"values": [{"key": key, "value": value, "origin": origin} for key, value, origin in values]}
+
+
+def init(options: Namespace) -> dict[str, Any]:
+    """Write a commented recipe for the data at hand."""
+    from .initialise import write_recipe
+
+    path, found = write_recipe(options.data, options.sample, options.target, options.out, options.dry_run)
+    _print([*found, f"{say('next')}: modelwright run {path}"], options)
+    return {"recipe": str(path), "found": found}
+
+
+def resume(options: Namespace) -> dict[str, Any]:
+    """Go on with an interrupted run."""
+    from ..core.run import Run
+
+    opened = Run(options.run)
+    recipe = opened.recipe()
+    if options.dry_run:
+        return _dry_run(recipe, None, Namespace(runs=opened.folder.parent, json=options.json))
+    return _execute(recipe, None, opened.folder.parent, False, options)
+
+
+def runs(options: Namespace) -> dict[str, Any]:
+    """List the runs in a folder."""
+    from ..core.run import Run
+
+    found = []
+    for state in sorted(options.runs.glob("*/run.json")):
+        opened = Run(state.parent)
+        claims = {item.name: item.value for item in opened.evidence()}
+        found.append({"run": str(opened.folder), "stages": list(opened.current()), "accuracy": claims.get("accuracy"), "released": (opened.folder / "release").exists()})
+    _print([f"{item['run']:<32} {' '.join(item['stages']):<36} {item['accuracy'] if item['accuracy'] is not None else '-'}" for item in found], options)
+    return {"runs": found}
+
+
+def report(options: Namespace) -> dict[str, Any]:
+    """Write the report page of a run."""
+    from . import api
+
+    if options.dry_run:
+        return {"report": str(options.run / "report.html")}
+    path = api.report(options.run)
+    _print([f"{say('the report is')}   {path}"], options)
+    return {"report": str(path)}
+
+
+def predict(options: Namespace) -> dict[str, Any]:
+    """Answer from a release alone."""
+    from . import api
+
+    if options.dry_run:
+        return {"inputs": options.inputs}
+    answers = api.predict(options.release, *options.inputs)
+    _print([f"{item['input']:<32} {item['label']:<16} {item['probability']:.4f}" for item in answers], options)
+    return {"answers": answers}
+
+
+def verify(options: Namespace) -> dict[str, Any]:
+    """Check a release."""
+    from . import api
+
+    if options.dry_run:
+        return {"release": str(options.release)}
+    result = api.verify(options.release, options.public_key, options.witness)
+    _print([f"{say('the release is')}: {say(result['verdict'])}"], options)
+    return result
+
+
+def doctor(options: Namespace) -> dict[str, Any]:
+    """Say what this machine can do."""
+    from .doctor import examine
+
+    findings = examine()
+    _print([f"{'ok ' if item['good'] else '-- '} {item['name']:<16} {item['found']}{'  ->  ' + item['next'] if item['next'] else ''}" for item in findings], options)
+    return {"findings": findings}
+
+
+def _print(lines: list[str], options: Namespace) -> None:
+    for line in lines:
+        print(line, file=sys.stderr if options.json else sys.stdout)

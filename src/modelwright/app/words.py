@@ -1,0 +1,37 @@
+"""What the command line says, in English and Chinese. English is the key; what has no translation stays English."""
+
+from __future__ import annotations
+
+import os
+import re
+
+CHINESE = {
+    "prepare": "准备", "train": "训练", "evaluate": "评估", "release": "发布", "report": "报告",
+    "loss": "损失", "validation": "验证", "steps/s": "步/秒", "left": "剩余", "memory": "内存",
+    "error": "错误", "expected": "应为", "next": "下一步", "answering the test part": "对测试集作答", "measuring": "计算指标",
+    "nothing to do: made already": "无需重做：已有结果",
+    "preparing train": "准备训练集", "preparing validation": "准备验证集", "preparing test": "准备测试集",
+    "the recipe is good": "配方正确", "the release is": "发布包", "the report is": "报告",
+    "reading": "读取", "gate": "门槛", "holds": "通过", "does not hold": "未通过", "try": "试试",
+    "intact, signer unknown": "完好，签名者未知",
+    "intact, signed by the holder of the given key": "完好，由所给密钥的持有者签名",
+    "stopped as asked": "已按要求停止", "would run": "将运行", "made already": "已有结果",
+}
+
+
+def language() -> str:
+    """Return 'zh' or 'en', from the environment as other programs read it."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+def say(text: str) -> str:
+    """Return a text in the user's language; a text that starts with a known word keeps its rest."""
+    if language() == "en":
+        return text
+    if text in CHINESE:
+        return CHINESE[text]
+    match = re.match(r"(\w+)( .*)", text)
+    return CHINESE.get(match[1], match[1]) + match[2] if match else text

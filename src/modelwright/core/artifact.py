@@ -1,0 +1,113 @@
+"""Artifacts: folders of plain files, named by the digest of what is in them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .digest import digest_of, sha256_of
+from .errors import DamagedArtifact
+from .files import new_folder, read_json, write_json
+
+# Optional file in which whoever fills an artifact says what it was made from, so that it can be found again.
+ABOUT = "about.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One stored folder: its kind, the digest of its content, where it lies."""
+
+    kind: str
+    digest: str
+    path: Path
+
+
+def manifest_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder, by relative path; links are refused."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise DamagedArtifact("this is a link", where=path, expected="plain files only")
+        if path.is_file():
+            files[path.relative_to(folder).as_posix()] = sha256_of(path)
+    return files
+
+
+def artifact_digest(kind: str, files: dict[str, str]) -> str:
+    """Return the digest of an artifact: it covers names and bytes of the files, and nothing that differs between machines."""
+    return digest_of({"kind": kind, "files": files})
+
+
+def store(filled: Path, kind: str, shelf: Path) -> Artifact:
+    """Move a filled folder onto the shelf under its digest; what is there already stays.
+
+    The manifest lies beside the folder, so that the folder holds nothing but its content; it is written last, so an
+    artifact without one was never finished.
+    """
+    files = manifest_of(filled)
+    artifact = Artifact(kind, artifact_digest(kind, files), shelf / f"{kind}-{artifact_digest(kind, files)[:16]}")
+    if not manifest_path(artifact).exists():
+        shutil.rmtree(artifact.path, ignore_errors=True)
+        with new_folder(artifact.path) as folder:
+            for path in sorted(filled.iterdir()):
+                shutil.move(path, folder / path.name)
+        write_json(manifest_path(artifact), {"kind": kind, "digest": artifact.digest, "files": files})
+    shutil.rmtree(filled)
+    return artifact
+
+
+def manifest_path(artifact: Artifact) -> Path:
+    """Return where the manifest of an artifact lies."""
+    return artifact.path.with_name(artifact.path.name + ".json")
+
+
+def find(shelf: Path, kind: str, digest: str) -> Artifact:
+    """Return an artifact by digest.
+
+    Raises:
+        DamagedArtifact: it is not on the shelf.
+    """
+    artifact = Artifact(kind, digest, shelf / f"{kind}-{digest[:16]}")
+    if not artifact.path.is_dir() or not manifest_path(artifact).exists():
+        raise DamagedArtifact("the artifact is missing", where=artifact.path, next_step="run the recipe again to make it anew")
+    return artifact
+
+
+def find_about(shelf: Path, kind: str, about: dict[str, str]) -> Artifact | None:
+    """Return the artifact whose `about.json` says exactly this, if there is one."""
+    for manifest in sorted(shelf.glob(f"{kind}-*.json")):
+        artifact = Artifact(kind, read_json(manifest)["digest"], manifest.with_suffix(""))
+        if (artifact.path / ABOUT).exists() and read_json(artifact.path / ABOUT) == about:
+            return artifact
+    return None
+
+
+def verify(artifact: Artifact) -> None:
+    """Recompute every digest of an artifact.
+
+    Raises:
+        DamagedArtifact: names the first file that is not what it was.
+    """
+    manifest = read_json(manifest_path(artifact))
+    check_files(artifact.path, manifest["files"])
+    if artifact_digest(artifact.kind, manifest["files"]) != artifact.digest:
+        raise DamagedArtifact("the manifest was changed", where=manifest_path(artifact), expected=f"digest {artifact.digest[:16]}")
+
+
+def check_files(folder: Path, files: dict[str, str], ignored: tuple[str, ...] = ()) -> None:
+    """Compare the files below a folder with their digests: changed, missing and added ones are found.
+
+    Raises:
+        DamagedArtifact: names the first file that is not what it was.
+    """
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file() or path.is_symlink():
+            raise DamagedArtifact("the file is missing", where=path, expected=f"SHA-256 {expected[:16]}...")
+        found = sha256_of(path)
+        if found != expected:
+            raise DamagedArtifact(f"the file was changed: its SHA-256 is {found[:16]}...", where=path, expected=f"{expected[:16]}...")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - set(ignored)
+    for name in sorted(present - set(files)):
+        raise DamagedArtifact("the file does not belong here", where=folder / name, expected="only the files that were signed for")

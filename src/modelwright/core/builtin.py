@@ -1,0 +1,68 @@
+"""The table of contents of the product: every built-in part, by kind and name, as addresses that are imported when used."""
+
+from __future__ import annotations
+
+HERE = "modelwright"
+
+
+def _parts(settings_module: str, **parts: str) -> dict[str, tuple[str, str]]:
+    """Write one table: name='SettingsClass module:function', where the module is below `modelwright`."""
+    table = {}
+    for name, line in parts.items():
+        settings, function = line.split()
+        table[name] = (f"{HERE}.{settings_module}:{settings}", f"{HERE}.{function}")
+    return table
+
+
+BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
+    # In life-cycle order; the core itself orders them by what they need and give.
+    "stage": {name: (f"{HERE}.stages.{name}.settings:STAGE",) for name in ("prepare", "train", "evaluate", "release")},
+    # The sections of a recipe that belong to no stage: each is one part, chosen by name from the kind given here.
+    "section": {"task": ("choice", "task"), "data": ("choice", "source"), "model": ("choice", "model")},
+    # Everything a user can do besides running stages and that needs an inner ring.
+    "action": {
+        "predict": ("", f"{HERE}.stages.release.predict:predict"),
+        "verify": ("", f"{HERE}.stages.release.verify:verify"),
+        "detect": ("", f"{HERE}.sources.detect:detect"),
+    },
+    "input": {"image": ("", f"{HERE}.sources.inputs:read_images")},
+    "task": _parts("tasks.settings", image="Image tasks.image:build"),
+    "source": {
+        **_parts("sources.samples", sample="SampleSettings sources.samples:read"),
+        **_parts("sources.idx", idx="IdxSettings sources.idx:read"),
+        **_parts("sources.images", images="ImagesSettings sources.images:read"),
+    },
+    "model": _parts(
+        "models.settings",
+        cnn="Cnn models.cnn:build",
+        mlp="Mlp models.flat:build_mlp",
+        linear="Linear models.flat:build_linear",
+    ),
+    "optimiser": _parts(
+        "methods.optimisation.settings",
+        sgd="SgdSettings methods.optimisation.optimisers:build_sgd",
+        adam="AdamSettings methods.optimisation.optimisers:build_adam",
+        adamw="AdamWSettings methods.optimisation.optimisers:build_adamw",
+        nadam="NAdamSettings methods.optimisation.optimisers:build_nadam",
+        radam="RAdamSettings methods.optimisation.optimisers:build_radam",
+        adagrad="AdagradSettings methods.optimisation.optimisers:build_adagrad",
+        rmsprop="RmspropSettings methods.optimisation.optimisers:build_rmsprop",
+        rprop="RpropSettings methods.optimisation.optimisers:build_rprop",
+        smorms3="Smorms3Settings methods.optimisation.optimisers:build_smorms3",
+        lion="LionSettings methods.optimisation.optimisers:build_lion",
+        muon="MuonSettings methods.optimisation.optimisers:build_muon",
+        adafactor="AdafactorSettings methods.optimisation.optimisers:build_adafactor",
+        adamw8bit="AdamW8bitSettings methods.optimisation.optimisers:build_adamw8bit",
+    ),
+    "schedule": _parts(
+        "methods.optimisation.settings",
+        constant="ConstantSettings methods.optimisation.schedules:build_constant",
+        step="StepSettings methods.optimisation.schedules:build_step",
+        exponential="ExponentialSettings methods.optimisation.schedules:build_exponential",
+        linear="LinearSettings methods.optimisation.schedules:build_linear",
+        polynomial="PolynomialSettings methods.optimisation.schedules:build_polynomial",
+        cosine="CosineSettings methods.optimisation.schedules:build_cosine",
+        one_cycle="OneCycleSettings methods.optimisation.schedules:build_one_cycle",
+        wsd="WsdSettings methods.optimisation.schedules:build_wsd",
+    ),
+}

@@ -1,0 +1,104 @@
+"""What a settings class is: strict, frozen, with units, and with parts that are chosen by name.
+
+Every section of a recipe is an instance of a subclass of Settings that lives beside the code that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, ValidationError
+from pydantic_core import PydanticCustomError, core_schema
+
+from .units import Span, parse_quantity, parse_span
+
+AUTO = "auto"
+Auto = Literal["auto"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values cannot be changed, types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, protected_namespaces=())
+
+
+def _quantity(unit: str) -> Any:
+    return BeforeValidator(lambda value: _as_value_error(parse_quantity, value, unit), json_schema_input_type=str | float)
+
+
+def _as_value_error(parse: Callable[..., Any], value: Any, *rest: Any) -> Any:
+    if not isinstance(value, (str, int, float, Span)):
+        raise ValueError(f"found {value!r}, expected a quantity")
+    return parse(value, *rest)
+
+
+Bytes = Annotated[float, _quantity("bytes")]
+Seconds = Annotated[float, _quantity("seconds")]
+Joules = Annotated[float, _quantity("joules")]
+Fraction = Annotated[float, _quantity("fraction")]
+Length = Annotated[
+    Span,
+    BeforeValidator(lambda value: _as_value_error(parse_span, value), json_schema_input_type=str),
+    PlainSerializer(str, return_type=str),
+]
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Sequence:
+    """`Sequence[int]` in a settings class: a YAML list, kept as a tuple so that settings stay frozen."""
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return Annotated[tuple[item, ...], BeforeValidator(_listed, json_schema_input_type=list[item])]
+
+
+class Choice:
+    """A part chosen by its registered name: `optimiser: adam`, or `optimiser: {kind: adam, lr: 1e-3}`.
+
+    The settings class of the part is looked up in the registry under `kind`, so other packages' parts are as
+    welcome as ours. The validated value is that class's instance; its name is `value.kind`.
+    """
+
+    # Set once by core.registry: (kind, name) -> settings class, and kind -> names. Settings must not import the
+    # registry, which would close a circle.
+    settings_of: Callable[[str, str], type[Settings]]
+    names_of: Callable[[str], list[str]]
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.validate, serialization=core_schema.plain_serializer_function_ser_schema(self.dump)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        names = Choice.names_of(self.kind)
+        return {"anyOf": [{"enum": names}, {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": names}}}]}
+
+    @staticmethod
+    def dump(value: Any) -> Any:
+        return value.model_dump(mode="json") if isinstance(value, Settings) else value
+
+    def validate(self, value: Any) -> Settings:
+        if isinstance(value, Settings):
+            return value
+        if isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+            raise PydanticCustomError("choice", "expected the name of a {kind}, or a mapping with the key 'kind'", {"kind": self.kind})
+        names = Choice.names_of(self.kind)
+        if value["kind"] not in names:
+            raise PydanticCustomError(
+                "unknown_name",
+                "'{name}' is not a {kind}",
+                {"name": value["kind"], "kind": self.kind, "known": names, "at": "kind"},
+            )
+        try:
+            return Choice.settings_of(self.kind, value["kind"]).model_validate(value)
+        except ValidationError as error:
+            # Pydantic would fold these into one text and lose their places; core.recipe unfolds them.
+            raise PydanticCustomError("nested", "the settings of a part", {"errors": error.errors()}) from None

@@ -1,0 +1,34 @@
+"""The dataset artifact: one folder of plain arrays per part, and what preparation learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..core.files import read_json, write_json
+from ..tasks.task import Examples
+
+PARTS = ("train", "validation", "test")
+LEARNT = "preprocessing.json"
+
+
+def write_part(folder: Path, part: str, examples: Examples) -> None:
+    """Write the columns of one part as .npy files."""
+    (folder / part).mkdir()
+    for name, column in examples.columns.items():
+        np.save(folder / part / f"{name}.npy", column, allow_pickle=False)
+
+
+def write_learnt(folder: Path, examples: Examples) -> None:
+    """Write what preparation learnt."""
+    write_json(folder / LEARNT, examples.learnt)
+
+
+def read_part(folder: Path, part: str) -> Examples:
+    """Read one part and nothing else; columns are memory-mapped.
+
+    Only the stage `evaluate` may ask for the part `test`; the journal shows that it did.
+    """
+    columns = {path.stem: np.load(path, allow_pickle=False, mmap_mode="r") for path in sorted((folder / part).glob("*.npy"))}
+    return Examples(columns, read_json(folder / LEARNT))

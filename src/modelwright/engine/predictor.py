@@ -1,0 +1,88 @@
+"""One door to every kind of trained model: a folder goes in, answers come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core import registry
+from ..core.errors import DamagedArtifact
+from ..core.files import read_json, write_json
+from ..tasks.task import Examples, Task
+
+CONFIG, LEARNT, WEIGHTS = "config.json", "preprocessing.json", "model.safetensors"
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model with its task: examples -> answers (n, classes) float64."""
+
+    task: Task
+    learnt: dict[str, Any]
+    predict: Callable[[Examples], np.ndarray]
+    parameters: int
+
+
+def build_task(settings: Any) -> Task:
+    """Build the task that a recipe's section names."""
+    task: Task = registry.function_of("task", settings.kind)(settings)
+    return task
+
+
+def save_model(folder: Path, model: Any, task_settings: Any, model_settings: Any, learnt: dict[str, Any]) -> None:
+    """Write a model as plain files: `model.safetensors`, `config.json`, `preprocessing.json`."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    config = {"format": "torch", "task": task_settings.model_dump(mode="json"), "model": model_settings.model_dump(mode="json")}
+    write_json(folder / CONFIG, config)
+    write_json(folder / LEARNT, learnt)
+
+
+def open_predictor(folder: Path) -> Predictor:
+    """Open a model folder.
+
+    Raises:
+        DamagedArtifact: a file is missing or does not fit the others.
+    """
+    config, learnt = read_json(folder / CONFIG), read_json(folder / LEARNT)
+    task = build_task(registry.settings_of("task", config["task"]["kind"]).model_validate(config["task"]))
+    model_settings = registry.settings_of("model", config["model"]["kind"]).model_validate(config["model"])
+    model = registry.function_of("model", config["model"]["kind"])(model_settings, learnt)
+    return torch_predictor(load_weights(model, folder / WEIGHTS), task, learnt)
+
+
+def load_weights(model: Any, path: Path) -> Any:
+    """Load weights from safetensors; nothing that could execute is ever read."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DamagedArtifact(f"the weights cannot be loaded: {str(error).splitlines()[0]}", where=path, expected="the weights of this model") from None
+    return model
+
+
+def torch_predictor(model: Any, task: Task, learnt: dict[str, Any]) -> Predictor:
+    """Wrap a torch model; answers are computed in float32, whatever precision it was trained in."""
+    import torch
+
+    def predict(examples: Examples) -> np.ndarray:
+        was_training = model.training
+        model.eval()
+        with torch.inference_mode():
+            answers = [
+                task.predict(model, task.collate(examples, np.arange(start, min(start + BATCH, len(examples)))))
+                for start in range(0, len(examples), BATCH)
+            ]
+        model.train(was_training)
+        return torch.cat(answers).double().numpy()
+
+    return Predictor(task, learnt, predict, sum(parameter.numel() for parameter in model.parameters()))

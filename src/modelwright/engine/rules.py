@@ -1,0 +1,51 @@
+"""Gradient rules: they look at a turn's gradient before it is applied, may change it, and say what to do with it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from .loop import GradientRule, Verdict
+from .turn import Turn
+
+
+def clip_norm(limit: float) -> GradientRule:
+    """Scale the gradient down so that its norm over all parameters is at most `limit`."""
+
+    def rule(turn: Turn, losses: torch.Tensor) -> Verdict:
+        torch.nn.utils.clip_grad_norm_(turn.parameters(), limit)
+        return Verdict.APPLY
+
+    return rule
+
+
+def l1(weight: float) -> GradientRule:
+    """Add the gradient of `weight` times the sum of absolute values of all matrices (biases and norms are left out).
+
+    Source: Tibshirani 1996; the subgradient at zero is zero.
+    """
+
+    def rule(turn: Turn, losses: torch.Tensor) -> Verdict:
+        for parameter in turn.parameters():
+            if parameter.grad is not None and parameter.dim() > 1:
+                parameter.grad.add_(parameter.detach().sign(), alpha=weight)
+        return Verdict.APPLY
+
+    return rule
+
+
+class NonFiniteGuard:
+    """State: how many steps in a row had a loss that was not finite. Skips such a step; stops after `patience` in a row."""
+
+    def __init__(self, patience: int = 3) -> None:
+        self.patience, self.in_a_row, self.skipped = patience, 0, 0
+
+    def __call__(self, turn: Turn, losses: torch.Tensor) -> Verdict:
+        """Judge by the sum: it is finite exactly when every loss is, short of an overflow that is as bad."""
+        if math.isfinite(float(losses.sum())):
+            self.in_a_row = 0
+            return Verdict.APPLY
+        self.in_a_row += 1
+        self.skipped += 1
+        return Verdict.STOP if self.in_a_row >= self.patience else Verdict.SKIP

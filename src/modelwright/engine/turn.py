@@ -1,0 +1,31 @@
+"""A turn of a step: what is minimised, over which parameters, by which optimiser. One for most models, two for a GAN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn; all turns of a step together are one checkpointed state."""
+
+    name: str
+    model: torch.nn.Module
+    losses: Callable[[Any], torch.Tensor]
+    sizes: Callable[[Any], torch.Tensor]
+    optimiser: torch.optim.Optimizer
+    # The learning rate of step s is the optimiser's own rate times rate_factor(s).
+    rate_factor: Callable[[int], float]
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Return the parameters this turn changes."""
+        return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+
+    def set_rate(self, step: int) -> None:
+        """Set the learning rate of a step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.rate_factor(step)

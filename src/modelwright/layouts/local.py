@@ -1,0 +1,59 @@
+"""One process, one device: the layout that every other must agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+PROVIDES = frozenset({"whole-batch", "example-losses", "global-gradients", "whole-parameters"})
+
+
+@dataclass(frozen=True)
+class Local:
+    """The five verbs on one device, in one precision, in one or more micro-batches."""
+
+    device: str = "cpu"
+    precision: str = "float32"
+    micro_batch: int = 0
+    provides: frozenset[str] = PROVIDES
+
+    def place(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Put a model on the device, with channels last in memory where it has convolutions."""
+        return model.to(self.device, memory_format=torch.channels_last)
+
+    def split(self, batch: Any) -> list[Any]:
+        """Cut a batch into micro-batches."""
+        size = self.micro_batch or len(batch)
+        return [batch.part(start, min(start + size, len(batch))) for start in range(0, len(batch), size)]
+
+    def backward(self, turn: Any, parts: list[Any], objective: Callable[[torch.Tensor, Any], torch.Tensor]) -> torch.Tensor:
+        """Accumulate the gradient of the size-weighted mean loss of the whole batch; return the losses.
+
+        Shapes: parts of b examples in all -> (b,) float
+        """
+        sizes = [turn.sizes(part) for part in parts]
+        total = sum(float(size.sum()) for size in sizes)
+        losses = []
+        for part, size in zip(parts, sizes, strict=True):
+            with self._autocast():
+                loss = turn.losses(part)
+            (objective(loss, part) * size).sum().div(total).backward()
+            losses.append(loss.detach())
+        return torch.cat(losses)
+
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the mean over all processes: there is one."""
+        return value
+
+    def gather(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the values of all processes: there is one."""
+        return value
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device, dtype=getattr(torch, self.precision))

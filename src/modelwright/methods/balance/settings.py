@@ -1,0 +1,41 @@
+"""What a recipe may say against imbalance between classes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from modelwright.core.settings import Settings
+
+
+class ClassWeightsSettings(Settings):
+    """Each example's loss is weighted by its class."""
+
+    kind: Literal["class_weights"] = "class_weights"
+    how: Literal["inverse", "effective"] = Field(
+        default="inverse",
+        description="'inverse' to a class's count, or to its 'effective' number of examples, which grows slower than the count.",
+    )
+    beta: float = Field(
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="How much examples of a class overlap, for 'effective'; near 1 is like 'inverse'.",
+    )
+
+
+class FocalSettings(Settings):
+    """Losses of examples that the model already gets right are turned down."""
+
+    kind: Literal["focal"] = "focal"
+    gamma: float = Field(default=2.0, ge=0, le=10, description="How strongly; 0 is the plain loss.")
+
+
+class BalancedSamplingSettings(Settings):
+    """Examples of rare classes are drawn more often."""
+
+    kind: Literal["balanced"] = "balanced"
+    strength: float = Field(
+        default=1.0, ge=0, le=1, description="0 draws classes as often as they are, 1 draws all equally often."
+    )

@@ -1,0 +1,82 @@
+"""Which parameters share an optimiser's settings, in an order that depends only on the order they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from modelwright.core.errors import RecipeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    Parameters = Iterable[tuple[str, Tensor] | Tensor]
+
+
+def name_parameters(parameters: Parameters) -> list[tuple[str, Tensor]]:
+    """List the parameters that ask for a gradient, as (name, parameter) in the given order; a nameless one is called by its number.
+
+    Raises:
+        RecipeError: no parameter asks for a gradient.
+    Source: torch.nn.Module.named_parameters, whose pairs these are.
+    """
+    pairs = [item if isinstance(item, tuple) else (str(index), item) for index, item in enumerate(parameters)]
+    wanted = [(name, parameter) for name, parameter in pairs if parameter.requires_grad]
+    if not wanted:
+        raise RecipeError(
+            f"none of {len(pairs)} parameters asks for a gradient",
+            where="optimiser",
+            expected="at least one parameter to train",
+            next_step="freeze fewer layers",
+        )
+    return wanted
+
+
+def group_parameters(
+    parameters: Parameters, weight_decay: float, decay: Literal["all", "matrices"]
+) -> list[dict[str, Any]]:
+    """Split parameters into those with weight decay and those without; `matrices` spares whatever has fewer than two dims.
+
+    Raises:
+        RecipeError: no parameter asks for a gradient.
+    Source: Radford et al. 2018 (GPT), section 4.1, which decays all weights but biases and gains.
+    """
+    tensors = [parameter for _, parameter in name_parameters(parameters)]
+    if decay == "all":
+        return [{"params": tensors, "weight_decay": weight_decay}]
+    matrices = [tensor for tensor in tensors if tensor.ndim >= 2]
+    others = [tensor for tensor in tensors if tensor.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def can_fuse(groups: list[dict[str, Any]], devices: tuple[str, ...]) -> bool:
+    """Say whether torch's fused kernels apply: plain floating-point tensors, all on one of these kinds of device.
+
+    Source: torch.optim.Adam, argument `fused`; sharded tensors are left to the other implementations.
+    """
+    import torch
+
+    plain = (torch.Tensor, torch.nn.Parameter)
+    tensors = [tensor for group in groups for tensor in group["params"]]
+    return all(
+        type(tensor) in plain and tensor.device.type in devices and tensor.is_floating_point() for tensor in tensors
+    )
+
+
+def set_learning_rates(optimiser: Optimizer, factor: float) -> None:
+    """Set each group's learning rate to `factor` times the one it was built with, which the group keeps as `initial_lr`.
+
+    Source: torch.optim.lr_scheduler.LRScheduler, whose key `initial_lr` this is; it travels in the optimiser's state.
+    """
+    from torch import Tensor
+
+    for group in optimiser.param_groups:
+        present = group["lr"]
+        initial = group.setdefault("initial_lr", float(present))
+        if isinstance(present, Tensor):
+            # Compiled optimisers read the rate from this very tensor.
+            present.fill_(initial * factor)
+        else:
+            group["lr"] = initial * factor

@@ -1,0 +1,97 @@
+"""What every source gives: columns of equal length, and for each row where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One row or file that was read and not used, and why."""
+
+    origin: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a source, by column, with origins, digests and what had to be left out.
+
+    Columns of their own meaning are "image" (n, h, w, c) uint8, "text" (list of str) and "label" (list of str or int);
+    any other is a column of a table, a list of str, float or None, where None stands for a missing value.
+    """
+
+    columns: dict[str, Any]
+    origins: Sequence[str]
+    quarantined: tuple[Quarantined, ...]
+    files: dict[str, str]
+    parts: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(column) for name, column in self.columns.items()}
+        lengths["origins"] = len(self.origins)
+        if self.parts is not None:
+            lengths["parts"] = len(self.parts)
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns of unequal length: {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def take(self, indices: Iterable[int]) -> Rows:
+        """Return the rows at `indices`, in that order; files and quarantine stay those of the whole source."""
+        chosen = [int(index) for index in indices]
+        return replace(
+            self,
+            columns={name: _taken(column, chosen) for name, column in self.columns.items()},
+            origins=_taken(self.origins, chosen),
+            parts=None if self.parts is None else _taken(self.parts, chosen),
+        )
+
+
+def _taken(column: Any, indices: list[int]) -> Any:
+    if hasattr(column, "dtype"):
+        return column[indices]
+    return [column[index] for index in indices]
+
+
+@dataclass(frozen=True)
+class Numbered(Sequence):
+    """The origins `file:first`, `file:first + 1`, ..., written out only when asked for."""
+
+    file: str
+    first: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [f"{self.file}:{self.first + at}" for at in range(*index.indices(self.count))]
+        at = index + self.count if index < 0 else index
+        if not 0 <= at < self.count:
+            raise IndexError(index)
+        return f"{self.file}:{self.first + at}"
+
+
+@dataclass(frozen=True)
+class Chained(Sequence):
+    """Several sequences read one after the other, without a copy."""
+
+    sequences: tuple[Sequence[str], ...]
+
+    def __len__(self) -> int:
+        return sum(len(sequence) for sequence in self.sequences)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = index + len(self) if index < 0 else index
+        for sequence in self.sequences:
+            if 0 <= at < len(sequence):
+                return sequence[at]
+            at -= len(sequence)
+        raise IndexError(index)

@@ -1,0 +1,124 @@
+"""Evaluate: open the test part once per model, measure everything with intervals, keep the worst examples for people to see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.artifact import ABOUT, Artifact
+from ...core.evidence import Evidence
+from ...core.files import write_json
+from ...core.randomness import derive_seed
+from ...core.stage import Context
+from ...engine.dataset import read_part
+from ...engine.predictor import Predictor, build_task, open_predictor
+from ...methods.statistics.calibration import reliability_curve
+from ...methods.statistics.intervals import t_interval
+from ...tasks.task import Examples
+from .settings import Evaluate
+
+# What is reported over folds: one number a fold, so no more than the few that people compare.
+FOLD_CLAIMS = ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc")
+
+
+def run(context: Context) -> None:
+    """Judge the model of a recipe."""
+    settings: Evaluate = context.settings
+    about = {"model": context.inputs["model"].digest, "dataset": context.inputs["dataset"].digest}
+    predictions = _predictions(context, about)
+    answers, targets = (np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in ("answers", "targets"))
+    context.check_interrupt(message="measuring")
+    task = build_task(context.recipe.sections["task"])
+    claims = task.metrics(targets, answers, settings.resamples, settings.confidence, derive_seed(context.recipe.seed, "bootstrap"))
+    examples = read_part(context.inputs["dataset"].path, "test")
+    classes: list[str] = examples.learnt["classes"]
+    context.claim(*(_named(item, classes, about) for item in claims))
+    folds = _cross_validate(context, settings.folds, about) if settings.folds else []
+    folder = context.work / "evaluation"
+    folder.mkdir(exist_ok=True)
+    summary = {
+        "classes": classes,
+        "confusion": _confusion(targets, answers, len(classes)),
+        "reliability": [bin_.__dict__ for bin_ in reliability_curve(targets, answers)],
+        "worst": _worst(folder, context, examples, targets, answers, settings.worst),
+        "folds": folds,
+    }
+    write_json(folder / "summary.json", summary)
+    context.give("evaluation", folder)
+
+
+def _predictions(context: Context, about: dict[str, str]) -> Artifact:
+    """Return the answers on the test part; a model answers it once, however often its answers are measured."""
+    found = context.find("predictions", about)
+    if found is not None:
+        context.outputs["predictions"] = found
+        return found
+    context.note("test part opened", **about)
+    context.check_interrupt(message="answering the test part")
+    test = read_part(context.inputs["dataset"].path, "test")
+    predictor: Predictor = open_predictor(context.inputs["model"].path)
+    folder = context.work / "predictions"
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "answers.npy", predictor.predict(test), allow_pickle=False)
+    np.save(folder / "targets.npy", np.asarray(test.columns["target"]), allow_pickle=False)
+    write_json(folder / ABOUT, about)
+    return context.give("predictions", folder)
+
+
+def _named(item: Evidence, classes: list[str], about: dict[str, str]) -> Evidence:
+    """Bind a claim to its artifacts, and call a class by its name: recall[3] -> recall[cat]."""
+    base, bracket, index = item.name.partition("[")
+    name = f"{base}[{classes[int(index[:-1])]}]" if bracket else base
+    return replace(item, name=name, about=about)
+
+
+def _confusion(targets: np.ndarray, answers: np.ndarray, classes: int) -> list[list[int]]:
+    """Count: row = true class, column = answer."""
+    cells = np.bincount(targets * classes + answers.argmax(axis=1), minlength=classes * classes)
+    table: list[list[int]] = cells.reshape(classes, classes).tolist()
+    return table
+
+
+def _worst(folder: Path, context: Context, examples: Examples, targets: np.ndarray, answers: np.ndarray, count: int) -> list[dict[str, Any]]:
+    """Store the examples with the largest loss, as a page may show them."""
+    task = build_task(context.recipe.sections["task"])
+    right = answers[np.arange(len(targets)), targets]
+    worst = []
+    for rank, index in enumerate(np.argsort(right, kind="stable")[:count]):
+        shown = task.render(examples, int(index))
+        if "image" in shown:
+            (folder / f"worst-{rank:02d}.png").write_bytes(shown["image"])
+            shown = {"image": f"worst-{rank:02d}.png"}
+        classes = examples.learnt["classes"]
+        answer = int(answers[index].argmax())
+        worst.append({
+            **shown, "row": int(index), "target": classes[targets[index]], "answer": classes[answer],
+            "probability_of_target": float(right[index]), "probability_of_answer": float(answers[index, answer]),
+        })
+    return worst
+
+
+def _cross_validate(context: Context, folds: int, about: dict[str, str]) -> list[dict[str, float]]:
+    """Run the recipe once per fold, everything rebuilt, and claim mean and interval over folds."""
+    values: list[dict[str, float]] = []
+    for fold in range(folds):
+        context.check_interrupt(fold, folds, f"fold {fold + 1} of {folds}")
+        recipe = context.recipe.edited(
+            {"name": f"{context.recipe.name}-fold-{fold + 1}-of-{folds}", "prepare.split.folds": folds, "prepare.split.fold": fold, "evaluate.folds": 0}
+        )
+        evidence = context.run_recipe(recipe, "evaluate").evidence()
+        values.append({item.name: item.value for item in evidence if item.name in FOLD_CLAIMS})
+    for name in values[0]:
+        scores = [value[name] for value in values]
+        low, high = t_interval(scores, context.settings.confidence, test_over_train=1 / (folds - 1))
+        context.claim(
+            Evidence(
+                f"cross_validation[{name}]", float(np.mean(scores)), low=low, high=high, confidence=context.settings.confidence, n=folds, about=about,
+                method=f"{folds} stratified folds, everything rebuilt in each; corrected t interval over folds (Nadeau and Bengio 2003)",
+            )
+        )
+    return values
+

@@ -1,0 +1,179 @@
+"""Prepare: read, quarantine, deal out into parts, learn from the training part only, store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core import registry
+from ...core.errors import DataError
+from ...core.evidence import Evidence
+from ...core.files import write_json
+from ...core.randomness import derive_seed
+from ...core.stage import Context
+from ...engine.dataset import PARTS, write_learnt, write_part
+from ...engine.predictor import build_task
+from ...methods.splitting import split as splitting
+from ...sources.checks import find_overlap, quarantine_limit, suspicious_columns
+from ...sources.rows import Rows
+from .settings import Prepare, Split
+
+SHEET = "datasheet.json"
+
+
+def run(context: Context) -> None:
+    """Make the dataset of a recipe.
+
+    Raises:
+        DataError: the data cannot be read, is too bad, or has too little in it.
+    """
+    settings: Prepare = context.settings
+    data = context.recipe.sections["data"]
+    context.check_interrupt(message=f"reading {getattr(data, 'path', '') or data.kind}")
+    rows: Rows = registry.function_of("source", data.kind)(data, context.recipe.base)
+    quarantine_limit(rows, settings.bad_rows)
+    if not len(rows):
+        raise DataError("the data has no rows", where=_where(context), expected="labelled rows")
+    _require_labels(rows, context)
+    rows = _limited(rows, settings.limit, derive_seed(context.recipe.seed, "limit"))
+    parts = deal_out(rows, settings.split, derive_seed(context.recipe.seed, "split"))
+    parts, overlap = _without_overlap(rows, parts, settings.overlap, context)
+    task = build_task(context.recipe.sections["task"])
+    folder = context.work / "dataset"
+    folder.mkdir(exist_ok=True)
+    learnt: dict[str, Any] | None = None
+    for part in PARTS:
+        context.check_interrupt(message=f"preparing {part}")
+        chosen = rows.take(parts[part])
+        examples = task.examples(chosen, learnt)
+        learnt = examples.learnt
+        write_part(folder, part, examples)
+        if part == "train":
+            write_learnt(folder, examples)
+    write_json(folder / SHEET, datasheet(rows, parts, overlap))
+    dataset = context.give("dataset", folder)
+    about = {"dataset": dataset.digest}
+    context.claim(
+        *(Evidence(f"rows[{part}]", len(parts[part]), unit="rows", about=about, method="counted") for part in PARTS),
+        Evidence("quarantined", len(rows.quarantined), unit="rows", about=about, method="counted"),
+        Evidence("overlap", overlap["between_parts"], unit="rows", about=about, method="equal content in two parts"),
+    )
+    for item in rows.quarantined:
+        context.note("row quarantined", origin=item.origin, reason=item.reason)
+
+
+def deal_out(rows: Rows, split: Split, seed: int) -> dict[str, np.ndarray]:
+    """Return the indices of each part.
+
+    Raises:
+        DataError: a part would be empty, or the column to split by is missing.
+    """
+    given = np.asarray(rows.parts) if rows.parts is not None else np.full(len(rows), "")
+    test = np.flatnonzero(given == "test")
+    validation = np.flatnonzero(given == "validation")
+    rest = np.flatnonzero(~np.isin(given, ["test", "validation"]))
+    generator = np.random.default_rng(seed)
+    if not len(test) and split.test:
+        chosen, others = _cut(rows, rest, split.test, split, generator)
+        test, rest = chosen, others
+    if split.folds:
+        pool = np.sort(np.concatenate([rest, validation]))
+        labels = [rows.columns["label"][index] for index in pool]
+        fold = splitting.folds(labels, split.folds, np.random.default_rng(derive_seed(seed, "folds")))[split.fold]
+        # The real test part stays closed: inside a fold, the fold itself is what is judged.
+        test, rest = pool[fold], np.delete(pool, fold)
+        validation = np.empty(0, dtype=np.int64)
+    if not len(validation):
+        validation, rest = _cut(rows, rest, split.validation, split, generator)
+    parts = {"train": rest, "validation": validation, "test": test}
+    for name, indices in parts.items():
+        if not len(indices):
+            raise DataError(f"the {name} part has no rows", where="prepare.split", expected="rows in every part", next_step="give more data or other shares")
+    return parts
+
+
+def _cut(rows: Rows, pool: np.ndarray, share: float, split: Split, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Take a share of the rows in `pool`; return them and the others."""
+    if split.by == "random":
+        chosen, others = splitting.random_split(len(pool), [share], generator)
+    else:
+        name = split.column if split.by in ("grouped", "time") else "label"
+        if name not in rows.columns:
+            raise DataError(f"there is no column '{name}' to split by", where="prepare.split.column", expected=f"one of {', '.join(rows.columns)}")
+        values = [rows.columns[name][index] for index in pool]
+        if split.by == "time":
+            chosen, others = splitting.time_split(values, [share])
+        else:
+            cut = splitting.grouped_split if split.by == "grouped" else splitting.stratified_split
+            chosen, others = cut(values, [share], generator)
+    return pool[chosen], pool[others]
+
+
+def _without_overlap(
+    rows: Rows, parts: dict[str, np.ndarray], policy: str, context: Context
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Find rows that stand in two parts, and do with them what the recipe says."""
+    # The later part of each pair is the one that loses the row: test before validation before train.
+    found = find_overlap({part: rows.take(parts[part]) for part in reversed(PARTS)})
+    summary: dict[str, Any] = {
+        "between_parts": len(found),
+        "policy": policy,
+        "examples": [{"kind": item.kind, "parts": item.parts, "origins": item.origins} for item in found[:20]],
+    }
+    if not found:
+        return parts, summary
+    if policy == "stop":
+        (one, other), (here, there) = found[0].parts, found[0].origins
+        raise DataError(
+            f"{len(found)} rows stand in two parts, first {here} ({one}) and {there} ({other})",
+            where="prepare.overlap",
+            expected="no row in two parts",
+            next_step="overlap: drop keeps each on one side",
+        )
+    context.note("rows in two parts", **summary)
+    if policy == "keep":
+        return parts, summary
+    losers = {item.origins[1] for item in found}
+    kept = {}
+    for part, indices in parts.items():
+        stays = np.asarray([rows.origins[index] not in losers for index in indices], dtype=bool)
+        kept[part] = indices[stays]
+        summary[f"dropped_from_{part}"] = int((~stays).sum())
+    return kept, summary
+
+
+def _limited(rows: Rows, limit: int, seed: int) -> Rows:
+    """Draw `limit` rows, stratified by label and given part; with so few, every class still needs some."""
+    if not limit or limit >= len(rows):
+        return rows
+    parts = rows.parts if rows.parts is not None else [""] * len(rows)
+    strata = [f"{part}/{label}" for part, label in zip(parts, rows.columns["label"], strict=True)]
+    chosen, _ = splitting.stratified_split(strata, [limit / len(rows)], np.random.default_rng(seed))
+    return rows.take(chosen)
+
+
+def _require_labels(rows: Rows, context: Context) -> None:
+    if "label" not in rows.columns:
+        raise DataError(f"no column is the label; there are {', '.join(rows.columns)}", where=_where(context), expected="a label column", next_step="name it in the section data")
+
+
+def _where(context: Context) -> str:
+    data = context.recipe.sections["data"]
+    return str(Path(context.recipe.base) / data.path) if getattr(data, "path", "") and isinstance(data.path, str) else f"data (kind: {data.kind})"
+
+
+def datasheet(rows: Rows, parts: dict[str, np.ndarray], overlap: dict[str, Any]) -> dict[str, Any]:
+    """Return what a reader must know of the data: files, counts, classes by part, what was left out and why."""
+    labels = rows.columns["label"]
+    return {
+        "files": rows.files,
+        "columns": list(rows.columns),
+        "rows": {name: len(indices) for name, indices in parts.items()},
+        "labels": {name: dict(sorted(Counter(str(labels[index]) for index in indices).items())) for name, indices in parts.items()},
+        "quarantined": [{"origin": item.origin, "reason": item.reason} for item in rows.quarantined],
+        "overlap": overlap,
+        "suspicious": [str(item) for item in suspicious_columns(rows)],
+    }

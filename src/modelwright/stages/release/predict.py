@@ -1,0 +1,34 @@
+"""Answer from a release alone: verify what lies there, read the input as the training data was read, answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core import registry
+from ...engine.predictor import open_predictor
+from .verify import open_release
+
+RUNNERS_UP = 3
+
+
+def predict(folder: Path, inputs: list[str]) -> list[dict[str, Any]]:
+    """Return label, probability and runners-up of each input.
+
+    Raises:
+        DamagedArtifact: the release is not what was signed.
+        DataError: an input cannot be read.
+    """
+    open_release(folder)
+    predictor = open_predictor(folder)
+    rows = registry.function_of("input", predictor.task.modality)(inputs, predictor.learnt)
+    answers = predictor.predict(predictor.task.examples(rows, predictor.learnt))
+    return [_answer(name, row, predictor.learnt["classes"]) for name, row in zip(inputs, answers, strict=True)]
+
+
+def _answer(name: str, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = [{"label": classes[index], "probability": float(probabilities[index])} for index in order[: RUNNERS_UP + 1]]
+    return {"input": name, **ranked[0], "runners_up": ranked[1:]}
