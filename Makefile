@@ -14,7 +14,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/.ready
-	$(BIN)/python -m modelwright.app.demo
+	$(BIN)/modelwright check recipes/digits.yaml
+	$(BIN)/modelwright run recipes/digits.yaml
+	$(BIN)/modelwright verify runs/digits/release
+	$(BIN)/modelwright predict runs/digits/release recipes/examples/digit.png
+	@echo
+	@echo "The report:  runs/digits/report.html"
+	@echo "The release: runs/digits/release"
+	@echo "Next:        $(BIN)/modelwright init YOUR_DATA --out my.yaml && $(BIN)/modelwright run my.yaml"
 
 test: $(VENV)/.ready
 	$(BIN)/ruff check src tests benchmarks

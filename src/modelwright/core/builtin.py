@@ -31,6 +31,11 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         **_parts("sources.samples", sample="SampleSettings sources.samples:read"),
         **_parts("sources.idx", idx="IdxSettings sources.idx:read"),
         **_parts("sources.images", images="ImagesSettings sources.images:read"),
+        **_parts("sources.delimited", csv="CsvSettings sources.delimited:read"),
+        **_parts("sources.jsonl", jsonl="JsonlSettings sources.jsonl:read"),
+        **_parts("sources.parquet", parquet="ParquetSettings sources.parquet:read"),
+        **_parts("sources.textfile", text="TextFileSettings sources.textfile:read"),
+        **_parts("sources.hub", hub="HubSettings sources.hub:read"),
     },
     "model": _parts(
         "models.settings",

@@ -76,8 +76,13 @@ class Choice:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        names = Choice.names_of(self.kind)
-        return {"anyOf": [{"enum": names}, {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": names}}}]}
+        return self.reference(self.kind)
+
+    @staticmethod
+    def reference(kind: str) -> dict[str, Any]:
+        """Return the JSON Schema of a choice: a reference that core.schema resolves with all registered parts."""
+        # Wrapped, because pydantic looks up a bare reference in its own table.
+        return {"allOf": [{"$ref": f"#/$defs/choice-{kind}"}]}
 
     @staticmethod
     def dump(value: Any) -> Any:

@@ -89,7 +89,7 @@ def squeeze(text: str) -> str:
 
 
 def suspicious_columns(rows: Rows) -> list[Suspicion]:
-    """Return a constant label, and columns that are identifiers, stand for the label, say nothing or are nearly numbers."""
+    """Return a constant label, and columns that identify, stand for the label, say nothing or are nearly numbers."""
     found: list[Suspicion] = []
     labels = rows.columns.get("label")
     if labels is not None and len(rows) and len(set(labels)) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ Mode = Literal["auto", "grey", "rgb"]
 
 
 class ImagesSettings(Settings):
-    """Images in one folder per class, or in train/, validation/ and test/ folders of such folders, or a zip of these."""
+    """Images in one folder per class, or in train/, validation/ and test/ folders of those, or a zip of these."""
 
     kind: Literal["images"] = "images"
     path: str = Field(description="The folder or .zip, relative to the recipe.")
@@ -102,8 +103,11 @@ def _damage_is_data_error() -> Iterator[None]:
     from PIL import Image
 
     try:
-        yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        with warnings.catch_warnings():
+            # Crooked EXIF does not make the pixels worse, and the number of pixels we limit ourselves.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
+    except Image.DecompressionBombError as error:
         raise DataError(f"far too many pixels: {error}", expected=f"at most {PILLOW_MAX_PIXELS} pixels") from None
     except Image.UnidentifiedImageError:
         raise DataError("not an image in a known format", expected=", ".join(FORMATS)) from None

@@ -25,7 +25,7 @@ class TableSettings(Settings):
 
     text: Auto | Sequence[str] = Field(
         default=AUTO,
-        description="Columns that make up the text, in order, joined by a blank; auto: the one called text; [] for none.",
+        description="Columns that make up the text, in order, joined by a blank; auto: the one called text.",
     )
     label: str = Field(default=AUTO, description="Column of the class; auto: the one called label, if there is one.")
     ignore: Sequence[str] = Field(default=(), description="Columns to leave out.")

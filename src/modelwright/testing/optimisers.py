@@ -1,6 +1,6 @@
-"""What every optimiser must do, as checks that the author of one can run: `check_optimiser(OptimiserCase(build, settings))`.
+"""What every optimiser must do, as checks that the author of one can run.
 
-With pytest: `@pytest.mark.parametrize("check", CHECKS)` gives one test for each check. A check that fails raises
+`check_optimiser(OptimiserCase(build, settings, lr))` runs them all. With pytest: `@pytest.mark.parametrize("check", CHECKS)` gives one test for each check. A check that fails raises
 AssertionError and says what it found. The cases that need steps take a few hundred small ones: well under a second.
 """
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     Named = list[tuple[str, Tensor]]
+
+BOUNDS = ("gt", "ge", "lt", "le")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def lowers_rosenbrock(case: OptimiserCase) -> None:
 
 
 def resumes_bit_equal(case: OptimiserCase) -> None:
-    """State saved and loaded mid-way, as a checkpoint would and without executable formats, continues to the same bits."""
+    """State that is saved and loaded mid-way, without executable formats, continues to the same bits."""
     import torch
 
     straight = _parameters()
@@ -146,7 +148,9 @@ def groups_in_order(case: OptimiserCase) -> None:
     groups = case.build(case.settings, parameters).param_groups
     wanted = [id(parameter) for _, parameter in parameters if parameter.requires_grad]
     found = [[id(parameter) for parameter in group["params"]] for group in groups]
-    assert sorted(sum(found, [])) == sorted(wanted), "found parameters twice, missing or frozen in the groups"
+    assert sorted(one for group in found for one in group) == sorted(wanted), (
+        "found parameters twice, missing or frozen in the groups"
+    )
     assert all(group == sorted(group, key=wanted.index) for group in found), "found a group in another order than given"
 
 
@@ -161,7 +165,9 @@ def spares_vectors(case: OptimiserCase) -> None:
         for group in optimiser.param_groups:
             for parameter in group["params"]:
                 expected = 0.5 if parameter.ndim >= 2 else vector_decay
-                assert group["weight_decay"] == expected, f"found weight decay {group['weight_decay']}, expected {expected}"
+                assert group["weight_decay"] == expected, (
+                    f"found weight decay {group['weight_decay']}, expected {expected}"
+                )
 
 
 def agrees_with_reference(case: OptimiserCase) -> None:
@@ -182,7 +188,7 @@ def settings_are_bounded(case: OptimiserCase) -> None:
         assert field.description, f"{name}: found no description"
         if field.annotation not in (float, int):
             continue
-        limits = {kind: getattr(item, kind) for item in field.metadata for kind in ("gt", "ge", "lt", "le") if _has(item, kind)}
+        limits = {kind: getattr(item, kind) for item in field.metadata for kind in BOUNDS if kind in dir(item)}
         assert limits.keys() & {"gt", "ge"}, f"{name}: found no lower bound"
         assert limits.keys() & {"lt", "le"}, f"{name}: found no upper bound"
         beyond = [limits[kind] for kind in ("gt", "lt") if kind in limits]
@@ -230,7 +236,9 @@ def _walk(optimiser: Optimizer, parameters: Named, steps: range) -> None:
 
 def _with(case: OptimiserCase, **changes: Any) -> Settings:
     fields = type(case.settings).model_fields
-    return type(case.settings)(**{**dict(case.settings), **{name: value for name, value in changes.items() if name in fields}})
+    return type(case.settings)(
+        **{**dict(case.settings), **{name: value for name, value in changes.items() if name in fields}}
+    )
 
 
 def _expect_fall(case: OptimiserCase, parameters: Named, value: Callable[[], Tensor], factor: float) -> None:
@@ -241,14 +249,16 @@ def _expect_fall(case: OptimiserCase, parameters: Named, value: Callable[[], Ten
         value().backward()
         optimiser.step()
     end = value().item()
-    assert end < factor * start, f"found {end:.4g} after {case.steps} steps from {start:.4g}, expected less than {factor:g} of it"
+    assert end < factor * start, (
+        f"found {end:.4g} after {case.steps} steps from {start:.4g}, expected less than {factor:g} of it"
+    )
 
 
 def _expect_equal(found: Named, expected: Named, message: str) -> None:
     import torch
 
     for (name, tensor), (_, other) in zip(found, expected, strict=True):
-        assert torch.equal(tensor, other), f"{message}: {name} by up to {float((tensor - other).abs().max()):.3g}"
+        assert torch.equal(tensor, other), f"{message}: {name} by up to {(tensor - other).abs().max().item():.3g}"
 
 
 def _expect_rejection(case: OptimiserCase, name: str, value: Any) -> None:
@@ -257,7 +267,3 @@ def _expect_rejection(case: OptimiserCase, name: str, value: Any) -> None:
     except ValidationError:
         return
     raise AssertionError(f"{name}: found {value} accepted, expected it to be rejected")
-
-
-def _has(item: object, kind: str) -> bool:
-    return kind in dir(item)

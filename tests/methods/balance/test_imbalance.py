@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
@@ -13,7 +14,7 @@ COUNTS = torch.bincount(LABELS)
 
 
 def test_inverse_weights_are_scikit_learns():
-    expected = compute_class_weight("balanced", classes=[0, 1, 2], y=LABELS.numpy())
+    expected = compute_class_weight("balanced", classes=numpy.arange(3), y=LABELS.numpy())
     torch.testing.assert_close(class_weights(COUNTS, "inverse"), torch.tensor(expected).float())
 
 

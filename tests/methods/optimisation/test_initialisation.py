@@ -50,7 +50,9 @@ def test_rules_that_all_share(function, settings):
     assert model.tokens.weight.std().item() == pytest.approx(0.02, rel=0.03)
     assert model.position_embedding.std().item() == pytest.approx(0.02, rel=0.05)
     assert not model.tokens.weight[3].any()
-    assert not model.out.bias.any() and not model.convolution.bias.any() and not model.norm.bias.any()
+    assert not model.out.bias.any()
+    assert not model.convolution.bias.any()
+    assert not model.norm.bias.any()
     assert all((weight == 1).all() for weight in (model.norm.weight, model.batch_norm.weight))
     assert (model.scale == 0.7).all()
 
@@ -114,7 +116,9 @@ class Block(nn.Module):
 
 @pytest.mark.parametrize(("layers", "divisor"), [("auto", math.sqrt(6)), (8, 4.0)])
 def test_residual_projections_shrink_with_depth(layers, divisor):
-    model = initialised(i.scaled_residual, s.ScaledResidualSettings(layers=layers), nn.Sequential(Block(), Block(), Block()))
+    model = initialised(
+        i.scaled_residual, s.ScaledResidualSettings(layers=layers), nn.Sequential(Block(), Block(), Block())
+    )
     for block in model:
         assert block.attention["qkv"].weight.std().item() == pytest.approx(0.02, rel=0.03)
         assert block.attention["c_proj"].weight.std().item() == pytest.approx(0.02 / divisor, rel=0.03)

@@ -17,8 +17,8 @@ from modelwright.methods.optimisation import optimisers as o
 from modelwright.methods.optimisation import settings as s
 from modelwright.methods.optimisation.muon import Muon, group_for_muon, orthogonalise
 from modelwright.methods.optimisation.parameter_groups import can_fuse, set_learning_rates
-from modelwright.testing.optimisers import CHECKS, OptimiserCase, check_optimiser
 from modelwright.testing import optimisers as suite
+from modelwright.testing.optimisers import CHECKS, OptimiserCase, check_optimiser
 
 T = torch.optim
 CASES = {
@@ -35,10 +35,16 @@ CASES = {
         reference=lambda p: T.SGD(p, 1e-3, 0.9, dampening=0.5, fused=True),
     ),
     "adam": OptimiserCase(
-        o.build_adam, s.AdamSettings(weight_decay=0.1), 0.05, reference=lambda p: T.Adam(p, 0.05, weight_decay=0.1, fused=True)
+        o.build_adam,
+        s.AdamSettings(weight_decay=0.1),
+        0.05,
+        reference=lambda p: T.Adam(p, 0.05, weight_decay=0.1, fused=True),
     ),
     "adamw": OptimiserCase(
-        o.build_adamw, s.AdamWSettings(amsgrad=True), 0.05, reference=lambda p: T.AdamW(p, 0.05, amsgrad=True, fused=True)
+        o.build_adamw,
+        s.AdamWSettings(amsgrad=True),
+        0.05,
+        reference=lambda p: T.AdamW(p, 0.05, amsgrad=True, fused=True),
     ),
     "nadam": OptimiserCase(
         o.build_nadam,
@@ -47,7 +53,13 @@ CASES = {
         reference=lambda p: T.NAdam(p, 0.05, weight_decay=0.1, decoupled_weight_decay=True),
     ),
     "radam": OptimiserCase(
-        o.build_radam, s.RAdamSettings(weight_decay=0.1), 0.004, 0.05, 0.1, 1000, reference=lambda p: T.RAdam(p, 0.004, weight_decay=0.1)
+        o.build_radam,
+        s.RAdamSettings(weight_decay=0.1),
+        0.004,
+        0.05,
+        0.1,
+        1000,
+        reference=lambda p: T.RAdam(p, 0.004, weight_decay=0.1),
     ),
     "adagrad": OptimiserCase(
         o.build_adagrad,
@@ -61,12 +73,18 @@ CASES = {
         0.01,
         reference=lambda p: T.RMSprop(p, 0.01, momentum=0.5, centered=True),
     ),
-    "rprop": OptimiserCase(o.build_rprop, s.RpropSettings(), 0.01, follows_lr=False, reference=lambda p: T.Rprop(p, 0.01)),
+    "rprop": OptimiserCase(
+        o.build_rprop, s.RpropSettings(), 0.01, follows_lr=False, reference=lambda p: T.Rprop(p, 0.01)
+    ),
     "smorms3": OptimiserCase(o.build_smorms3, s.Smorms3Settings(), 0.05),
     "lion": OptimiserCase(o.build_lion, s.LionSettings(), 0.03),
     "muon": OptimiserCase(o.build_muon, s.MuonSettings(adamw_lr=0.05), 0.08),
     "adafactor": OptimiserCase(
-        o.build_adafactor, s.AdafactorSettings(weight_decay=0.1), 0.3, 0.02, reference=lambda p: T.Adafactor(p, 0.3, weight_decay=0.1)
+        o.build_adafactor,
+        s.AdafactorSettings(weight_decay=0.1),
+        0.3,
+        0.02,
+        reference=lambda p: T.Adafactor(p, 0.3, weight_decay=0.1),
     ),
 }
 
@@ -161,7 +179,9 @@ def test_smorms3_follows_funk():
             weight -= gradient * min(lr, x) / (math.sqrt(square) + eps)
             memory = 1 + memory * (1 - x)
         expected.append(weight)
-    assert steps_of(o.build_smorms3, s.Smorms3Settings(lr=lr), [1.0, -1.0, 0.5], GRADIENTS) == pytest.approx(expected, rel=1e-12)
+    assert steps_of(o.build_smorms3, s.Smorms3Settings(lr=lr), [1.0, -1.0, 0.5], GRADIENTS) == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_lion_follows_the_paper():
@@ -210,7 +230,10 @@ def test_muon_leaves_embeddings_heads_and_vectors_to_adamw():
     settings = s.MuonSettings(adamw_lr=0.01, weight_decay=0.1)
     walk(o.build_muon(settings, list(zip(names, ours, strict=True))), ours)
     reference = matrices(*shapes)
-    groups = [{"params": [reference[0], reference[3]], "weight_decay": 0.1}, {"params": [reference[2]], "weight_decay": 0.0}]
+    groups = [
+        {"params": [reference[0], reference[3]], "weight_decay": 0.1},
+        {"params": [reference[2]], "weight_decay": 0.0},
+    ]
     adamw = T.AdamW(groups, 0.01, (0.9, 0.95))
     muon = T.Muon([reference[1]], lr=0.02, weight_decay=0.1)
     for step in range(6):
@@ -243,12 +266,15 @@ def test_orthogonalise_keeps_singular_vectors_and_levels_singular_values(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     values = left.T @ orthogonalise(matrix, 5, torch.float32) @ right.T
-    assert values.diagonal().min() > 0.65 and values.diagonal().max() < 1.25
+    assert values.diagonal().min() > 0.65
+    assert values.diagonal().max() < 1.25
     assert (values - values.diagonal().diag()).abs().max() < 1e-4
 
 
 def test_muon_groups_follow_the_order_given():
-    pairs = list(zip(["b.weight", "b.bias", "a.weight", "wte.weight"], matrices((2, 2), (2,), (3, 3), (5, 2)), strict=True))
+    pairs = list(
+        zip(["b.weight", "b.bias", "a.weight", "wte.weight"], matrices((2, 2), (2,), (3, 3), (5, 2)), strict=True)
+    )
     groups = group_for_muon(pairs, ("wte",), 0.1, 0.2, 0.3, "matrices")
     shapes = [[tuple(parameter.shape) for parameter in group["params"]] for group in groups]
     assert shapes == [[(2, 2), (3, 3)], [(5, 2)], [(2,)]]
@@ -295,7 +321,8 @@ def test_factor_fills_a_rate_that_is_a_tensor():
     optimiser = T.SGD(matrices((2,)), lr=rate)
     for factor in (0.5, 0.25):
         set_learning_rates(optimiser, factor)
-    assert optimiser.param_groups[0]["lr"] is rate and rate.item() == 0.125
+    assert optimiser.param_groups[0]["lr"] is rate
+    assert rate.item() == 0.125
 
 
 def test_nothing_to_train_is_refused():

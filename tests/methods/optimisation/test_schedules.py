@@ -25,15 +25,27 @@ from modelwright.methods.optimisation.plateau import PlateauState, build_plateau
 STEPS = 60
 TORCH = {
     "constant": (b.build_constant(s.ConstantSettings(), STEPS, 10), lambda o: theirs.ConstantLR(o, 1.0)),
-    "step": (b.build_step(s.StepSettings(every="7 steps", multiplier=0.5), STEPS, 10), lambda o: theirs.StepLR(o, 7, 0.5)),
+    "step": (
+        b.build_step(s.StepSettings(every="7 steps", multiplier=0.5), STEPS, 10),
+        lambda o: theirs.StepLR(o, 7, 0.5),
+    ),
     "step_epochs": (b.build_step(s.StepSettings(every="2 epochs"), STEPS, 10), lambda o: theirs.StepLR(o, 20, 0.1)),
     "exponential": (
         b.build_exponential(s.ExponentialSettings(every="1 steps", multiplier=0.95), STEPS, 10),
         lambda o: theirs.ExponentialLR(o, 0.95),
     ),
-    "linear": (b.build_linear(s.LinearSettings(floor="10 %"), STEPS, 10), lambda o: theirs.LinearLR(o, 1.0, 0.1, STEPS)),
-    "polynomial": (b.build_polynomial(s.PolynomialSettings(power=0.9), STEPS, 10), lambda o: theirs.PolynomialLR(o, STEPS, 0.9)),
-    "cosine": (b.build_cosine(s.CosineSettings(floor=0.1), STEPS, 10), lambda o: theirs.CosineAnnealingLR(o, STEPS, 0.1)),
+    "linear": (
+        b.build_linear(s.LinearSettings(floor="10 %"), STEPS, 10),
+        lambda o: theirs.LinearLR(o, 1.0, 0.1, STEPS),
+    ),
+    "polynomial": (
+        b.build_polynomial(s.PolynomialSettings(power=0.9), STEPS, 10),
+        lambda o: theirs.PolynomialLR(o, STEPS, 0.9),
+    ),
+    "cosine": (
+        b.build_cosine(s.CosineSettings(floor=0.1), STEPS, 10),
+        lambda o: theirs.CosineAnnealingLR(o, STEPS, 0.1),
+    ),
     "restarts": (
         b.build_cosine(s.CosineSettings(restarts=3), STEPS, 10),
         lambda o: theirs.CosineAnnealingWarmRestarts(o, 15),
@@ -47,9 +59,18 @@ TORCH = {
         lambda o: theirs.OneCycleLR(o, 1.0, STEPS, cycle_momentum=False),
     ),
     "one_cycle_linear": (
-        b.build_one_cycle(s.OneCycleSettings(rise=0.17, start_divisor=10, final_divisor=100, shape="linear"), STEPS, 10),
+        b.build_one_cycle(
+            s.OneCycleSettings(rise=0.17, start_divisor=10, final_divisor=100, shape="linear"), STEPS, 10
+        ),
         lambda o: theirs.OneCycleLR(
-            o, 1.0, STEPS, pct_start=0.17, anneal_strategy="linear", div_factor=10, final_div_factor=100, cycle_momentum=False
+            o,
+            1.0,
+            STEPS,
+            pct_start=0.17,
+            anneal_strategy="linear",
+            div_factor=10,
+            final_div_factor=100,
+            cycle_momentum=False,
         ),
     ),
     "warm_up": (
@@ -124,7 +145,9 @@ def test_wsd_has_three_stretches():
 
 
 def test_count_steps_reads_epochs_steps_and_shares():
-    assert [b.count_steps(part, 100, 7) for part in (Span(2, "epochs"), Span(5, "steps"), 0.31, Span(500, "steps"))] == [14, 5, 31, 100]
+    assert [
+        b.count_steps(part, 100, 7) for part in (Span(2, "epochs"), Span(5, "steps"), 0.31, Span(500, "steps"))
+    ] == [14, 5, 31, 100]
     assert s.ConstantSettings(warm_up="5 %").warm_up == pytest.approx(0.05)
     assert s.ConstantSettings(warm_up="2 epochs").warm_up == Span(2, "epochs")
 
@@ -175,12 +198,22 @@ def test_plateau_state_is_plain_numbers():
 
 def test_every_schedule_setting_is_described():
     names = [name for name in dir(s) if name.endswith("Settings") and name != "Settings"]
-    fields = [(name, key, field) for name in names for key, field in getattr(s, name).model_fields.items() if key != "kind"]
+    fields = [
+        (name, key, field) for name in names for key, field in getattr(s, name).model_fields.items() if key != "kind"
+    ]
     assert [(name, key) for name, key, field in fields if not field.description] == []
 
 
 def test_settings_and_schedules_never_load_torch():
-    modules = "settings schedules plateau initialisation_settings initialisation optimisers parameter_groups".split()
+    modules = [
+        "settings",
+        "schedules",
+        "plateau",
+        "initialisation_settings",
+        "initialisation",
+        "optimisers",
+        "parameter_groups",
+    ]
     lines = [f"import modelwright.methods.optimisation.{name}" for name in modules]
     lines += ["import modelwright.testing.optimisers", "import modelwright.methods.balance.settings"]
     lines += ["import modelwright.methods.augmentation.settings", "import sys", "assert 'torch' not in sys.modules"]

@@ -1,6 +1,6 @@
-"""Examples made of two examples, and labels that are not quite sure. Targets are weights of classes, one row an example.
+"""Examples made of two examples, and labels that are not quite sure.
 
-Legend: inputs_B... any input of a batch, images_BCHW, targets_BK with K classes.
+Targets are weights of classes, one row an example. Legend: B batch, C channels, H height, W width, K classes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def mixup(inputs: Tensor, targets: Tensor, alpha: float, generator: Generator) -
 def cutmix(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Paste a box of another image of the batch into each image, the same box in all, and share the label by area.
 
-    Shapes: images (batch, channels, height, width) float, targets (batch, classes) float -> (batch, channels, height, width) float, (batch, classes) float
+    Shapes: images (batch, channels, height, width) float, targets (batch, classes) float -> the same two shapes
     Source: Yun et al. 2019, equations 1 and 2 and algorithm A1.
     """
     height, width = images.shape[-2:]

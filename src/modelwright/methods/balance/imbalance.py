@@ -1,4 +1,4 @@
-"""Three answers to classes of unequal size: weigh the losses, turn down the easy ones, draw the rare ones more often."""
+"""Three answers to classes of unequal size: weigh losses, turn down the easy ones, draw the rare more often."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def class_weights(counts: Tensor, how: Literal["inverse", "effective"], beta: fl
     """Return a weight for each class from its number of examples; a class without examples has weight 0.
 
     Shapes: counts (classes,) -> (classes,) float
-    Source: King and Zeng 2001, section 4, as scikit-learn's "balanced" for `inverse`; Cui et al. 2019, equation 3 and section 4.1 for `effective`.
+    Source: scikit-learn's class_weight="balanced", after King and Zeng 2001, for `inverse`; Cui et al. 2019, equation 3
+        and section 4 for `effective`.
     """
     numbers = counts.double()
     seen = numbers > 0

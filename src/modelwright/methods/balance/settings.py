@@ -15,7 +15,7 @@ class ClassWeightsSettings(Settings):
     kind: Literal["class_weights"] = "class_weights"
     how: Literal["inverse", "effective"] = Field(
         default="inverse",
-        description="'inverse' to a class's count, or to its 'effective' number of examples, which grows slower than the count.",
+        description="'inverse' to a class's count, or to its 'effective' number of examples, which grows slower.",
     )
     beta: float = Field(
         default=0.999,

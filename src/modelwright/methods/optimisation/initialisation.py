@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from modelwright.core.errors import RecipeError
 
-from . import initialisation_settings as s
+from . import initialisation_settings as kinds
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     Draw = Callable[[str, Tensor], object]
 
 
-def default(settings: s.DefaultSettings, model: nn.Module, generator: Generator) -> None:
+def default(settings: kinds.DefaultSettings, model: nn.Module, generator: Generator) -> None:
     """Leave the weights as the model's constructor drew them.
 
     Source: torch.nn, `reset_parameters` of each layer.
     """
 
 
-def he_normal(settings: s.HeNormalSettings, model: nn.Module, generator: Generator) -> None:
+def he_normal(settings: kinds.HeNormalSettings, model: nn.Module, generator: Generator) -> None:
     """Draw normal weights with variance 2 / ((1 + slope^2) fan_in).
 
     Source: He et al. 2015, equation 10 and section 2.2; torch.nn.init.kaiming_normal_.
@@ -44,7 +44,7 @@ def he_normal(settings: s.HeNormalSettings, model: nn.Module, generator: Generat
     )
 
 
-def he_uniform(settings: s.HeUniformSettings, model: nn.Module, generator: Generator) -> None:
+def he_uniform(settings: kinds.HeUniformSettings, model: nn.Module, generator: Generator) -> None:
     """Draw uniform weights with variance 2 / ((1 + slope^2) fan_in).
 
     Source: He et al. 2015, equation 10 and section 2.2; torch.nn.init.kaiming_uniform_.
@@ -59,7 +59,7 @@ def he_uniform(settings: s.HeUniformSettings, model: nn.Module, generator: Gener
     )
 
 
-def xavier_normal(settings: s.XavierNormalSettings, model: nn.Module, generator: Generator) -> None:
+def xavier_normal(settings: kinds.XavierNormalSettings, model: nn.Module, generator: Generator) -> None:
     """Draw normal weights with variance gain^2 * 2 / (fan_in + fan_out).
 
     Source: Glorot and Bengio 2010, equation 12; torch.nn.init.xavier_normal_.
@@ -74,7 +74,7 @@ def xavier_normal(settings: s.XavierNormalSettings, model: nn.Module, generator:
     )
 
 
-def xavier_uniform(settings: s.XavierUniformSettings, model: nn.Module, generator: Generator) -> None:
+def xavier_uniform(settings: kinds.XavierUniformSettings, model: nn.Module, generator: Generator) -> None:
     """Draw uniform weights with variance gain^2 * 2 / (fan_in + fan_out).
 
     Source: Glorot and Bengio 2010, equation 16; torch.nn.init.xavier_uniform_.
@@ -89,7 +89,7 @@ def xavier_uniform(settings: s.XavierUniformSettings, model: nn.Module, generato
     )
 
 
-def orthogonal(settings: s.OrthogonalSettings, model: nn.Module, generator: Generator) -> None:
+def orthogonal(settings: kinds.OrthogonalSettings, model: nn.Module, generator: Generator) -> None:
     """Draw matrices whose rows or columns, whichever are fewer, are orthonormal up to the gain.
 
     Source: Saxe et al. 2014, section 3; torch.nn.init.orthogonal_.
@@ -104,7 +104,7 @@ def orthogonal(settings: s.OrthogonalSettings, model: nn.Module, generator: Gene
     )
 
 
-def scaled_residual(settings: s.ScaledResidualSettings, model: nn.Module, generator: Generator) -> None:
+def scaled_residual(settings: kinds.ScaledResidualSettings, model: nn.Module, generator: Generator) -> None:
     """Draw normal weights; those of residual projections are 1 / sqrt(2 * layers) times as wide.
 
     Raises:
@@ -130,7 +130,7 @@ def scaled_residual(settings: s.ScaledResidualSettings, model: nn.Module, genera
 
 
 def _initialise(model: nn.Module, generator: Generator, embedding_spread: float, draw: Draw) -> None:
-    """Fill every parameter of a model in order of its name's appearance; a tied one is filled once, as an embedding if it is one."""
+    """Fill every parameter of a model in its order; a tied one is filled once, as an embedding if it is one."""
     import torch
 
     places = list(_places(model))

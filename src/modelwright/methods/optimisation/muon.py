@@ -1,7 +1,7 @@
 """Muon: momentum, orthogonalised by Newton-Schulz, for hidden matrices; AdamW for every other parameter.
 
 torch.optim.Muon takes matrices with exactly two dims and needs a second optimiser beside it. This one takes a whole
-model, convolutions included, so that a turn still has one optimiser and one state; on matrices the two agree bit by bit.
+model, convolutions included, so that a turn still has one optimiser and one state; on matrices both agree bit by bit.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Muon(Optimizer):
 
     A parameter group says with `orthogonalise` which of the two rules it follows.
 
-    Source: Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks; Liu et al. 2025 for `scale="adamw"`.
+    Source: Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks; Liu et al. 2025 (Moonlight),
+        section 2.2, for `scale="adamw"`.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from .parameter_groups import can_fuse, group_parameters, name_parameters
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from . import settings as s
+    from . import settings as kinds
     from .parameter_groups import Parameters
 
 # Where torch 2.13 has fused kernels: Adagrad's are for the CPU only in the versions we support.
@@ -22,7 +22,7 @@ CPU_AND_CUDA = ("cpu", "cuda")
 CPU = ("cpu",)
 
 
-def build_sgd(settings: s.SgdSettings, parameters: Parameters) -> Optimizer:
+def build_sgd(settings: kinds.SgdSettings, parameters: Parameters) -> Optimizer:
     """Build stochastic gradient descent with momentum.
 
     Raises:
@@ -42,7 +42,7 @@ def build_sgd(settings: s.SgdSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_adam(settings: s.AdamSettings, parameters: Parameters) -> Optimizer:
+def build_adam(settings: kinds.AdamSettings, parameters: Parameters) -> Optimizer:
     """Build Adam.
 
     Raises:
@@ -59,7 +59,7 @@ def build_adam(settings: s.AdamSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_adamw(settings: s.AdamWSettings, parameters: Parameters) -> Optimizer:
+def build_adamw(settings: kinds.AdamWSettings, parameters: Parameters) -> Optimizer:
     """Build Adam with decoupled weight decay.
 
     Raises:
@@ -76,7 +76,7 @@ def build_adamw(settings: s.AdamWSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_nadam(settings: s.NAdamSettings, parameters: Parameters) -> Optimizer:
+def build_nadam(settings: kinds.NAdamSettings, parameters: Parameters) -> Optimizer:
     """Build Adam with Nesterov momentum.
 
     Raises:
@@ -95,7 +95,7 @@ def build_nadam(settings: s.NAdamSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_radam(settings: s.RAdamSettings, parameters: Parameters) -> Optimizer:
+def build_radam(settings: kinds.RAdamSettings, parameters: Parameters) -> Optimizer:
     """Build rectified Adam.
 
     Raises:
@@ -113,7 +113,7 @@ def build_radam(settings: s.RAdamSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_adagrad(settings: s.AdagradSettings, parameters: Parameters) -> Optimizer:
+def build_adagrad(settings: kinds.AdagradSettings, parameters: Parameters) -> Optimizer:
     """Build Adagrad.
 
     Raises:
@@ -133,7 +133,7 @@ def build_adagrad(settings: s.AdagradSettings, parameters: Parameters) -> Optimi
     )
 
 
-def build_rmsprop(settings: s.RmspropSettings, parameters: Parameters) -> Optimizer:
+def build_rmsprop(settings: kinds.RmspropSettings, parameters: Parameters) -> Optimizer:
     """Build RMSprop.
 
     Raises:
@@ -152,7 +152,7 @@ def build_rmsprop(settings: s.RmspropSettings, parameters: Parameters) -> Optimi
     )
 
 
-def build_rprop(settings: s.RpropSettings, parameters: Parameters) -> Optimizer:
+def build_rprop(settings: kinds.RpropSettings, parameters: Parameters) -> Optimizer:
     """Build Rprop.
 
     Raises:
@@ -169,7 +169,7 @@ def build_rprop(settings: s.RpropSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_smorms3(settings: s.Smorms3Settings, parameters: Parameters) -> Optimizer:
+def build_smorms3(settings: kinds.Smorms3Settings, parameters: Parameters) -> Optimizer:
     """Build SMORMS3.
 
     Raises:
@@ -181,7 +181,7 @@ def build_smorms3(settings: s.Smorms3Settings, parameters: Parameters) -> Optimi
     return Smorms3([parameter for _, parameter in name_parameters(parameters)], lr=settings.lr, eps=settings.eps)
 
 
-def build_lion(settings: s.LionSettings, parameters: Parameters) -> Optimizer:
+def build_lion(settings: kinds.LionSettings, parameters: Parameters) -> Optimizer:
     """Build Lion.
 
     Raises:
@@ -194,7 +194,7 @@ def build_lion(settings: s.LionSettings, parameters: Parameters) -> Optimizer:
     return Lion(groups, lr=settings.lr, beta1=settings.beta1, beta2=settings.beta2)
 
 
-def build_muon(settings: s.MuonSettings, parameters: Parameters) -> Optimizer:
+def build_muon(settings: kinds.MuonSettings, parameters: Parameters) -> Optimizer:
     """Build Muon, with AdamW for what is not a hidden matrix, as one optimiser with one state.
 
     Raises:
@@ -225,7 +225,7 @@ def build_muon(settings: s.MuonSettings, parameters: Parameters) -> Optimizer:
     )
 
 
-def build_adafactor(settings: s.AdafactorSettings, parameters: Parameters) -> Optimizer:
+def build_adafactor(settings: kinds.AdafactorSettings, parameters: Parameters) -> Optimizer:
     """Build Adafactor.
 
     Raises:
@@ -243,7 +243,7 @@ def build_adafactor(settings: s.AdafactorSettings, parameters: Parameters) -> Op
     )
 
 
-def build_adamw8bit(settings: s.AdamW8bitSettings, parameters: Parameters) -> Optimizer:
+def build_adamw8bit(settings: kinds.AdamW8bitSettings, parameters: Parameters) -> Optimizer:
     """Build AdamW with moments in 8 bits.
 
     Raises:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def name_parameters(parameters: Parameters) -> list[tuple[str, Tensor]]:
-    """List the parameters that ask for a gradient, as (name, parameter) in the given order; a nameless one is called by its number.
+    """List the parameters that ask for a gradient as (name, parameter), in the given order.
+
+    A parameter without a name is called by its number.
 
     Raises:
         RecipeError: no parameter asks for a gradient.
@@ -36,7 +38,7 @@ def name_parameters(parameters: Parameters) -> list[tuple[str, Tensor]]:
 def group_parameters(
     parameters: Parameters, weight_decay: float, decay: Literal["all", "matrices"]
 ) -> list[dict[str, Any]]:
-    """Split parameters into those with weight decay and those without; `matrices` spares whatever has fewer than two dims.
+    """Split parameters into those with weight decay and those without; `matrices` spares what has fewer than two dims.
 
     Raises:
         RecipeError: no parameter asks for a gradient.
@@ -66,9 +68,10 @@ def can_fuse(groups: list[dict[str, Any]], devices: tuple[str, ...]) -> bool:
 
 
 def set_learning_rates(optimiser: Optimizer, factor: float) -> None:
-    """Set each group's learning rate to `factor` times the one it was built with, which the group keeps as `initial_lr`.
+    """Set each group's learning rate to `factor` times the one it was built with.
 
-    Source: torch.optim.lr_scheduler.LRScheduler, whose key `initial_lr` this is; it travels in the optimiser's state.
+    Source: torch.optim.lr_scheduler.LRScheduler, whose key `initial_lr` keeps the rate it was
+        built with; it travels in the optimiser's state.
     """
     from torch import Tensor
 

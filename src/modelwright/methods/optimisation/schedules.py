@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from modelwright.core.units import Span
 
-from . import settings as s
+from . import settings as kinds
 
 Factor = Callable[[int], float]
 
@@ -27,7 +27,7 @@ def count_steps(stretch: Span | float, total_steps: int, steps_per_epoch: int) -
     return min(steps, total_steps)
 
 
-def build_constant(settings: s.ConstantSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_constant(settings: kinds.ConstantSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that stays at 1.
 
     Source: torch.optim.lr_scheduler.ConstantLR with factor 1.
@@ -35,7 +35,7 @@ def build_constant(settings: s.ConstantSettings, total_steps: int, steps_per_epo
     return _after_warm_up(settings.warm_up, total_steps, steps_per_epoch, lambda step, steps: 1.0)
 
 
-def build_step(settings: s.StepSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_step(settings: kinds.StepSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that falls by a multiplier after every so many steps.
 
     Source: torch.optim.lr_scheduler.StepLR.
@@ -46,7 +46,7 @@ def build_step(settings: s.StepSettings, total_steps: int, steps_per_epoch: int)
     )
 
 
-def build_exponential(settings: s.ExponentialSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_exponential(settings: kinds.ExponentialSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that falls smoothly, by a multiplier over every so many steps.
 
     Source: torch.optim.lr_scheduler.ExponentialLR, which is this one with `every: 1 steps`.
@@ -57,7 +57,7 @@ def build_exponential(settings: s.ExponentialSettings, total_steps: int, steps_p
     )
 
 
-def build_linear(settings: s.LinearSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_linear(settings: kinds.LinearSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that falls along a straight line.
 
     Source: torch.optim.lr_scheduler.LinearLR; Devlin et al. 2019 (BERT), appendix A.2, when there is a warm-up.
@@ -69,7 +69,7 @@ def build_linear(settings: s.LinearSettings, total_steps: int, steps_per_epoch: 
     return _after_warm_up(settings.warm_up, total_steps, steps_per_epoch, factor)
 
 
-def build_polynomial(settings: s.PolynomialSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_polynomial(settings: kinds.PolynomialSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that falls as a power of the share of steps that are left.
 
     Source: torch.optim.lr_scheduler.PolynomialLR, when the floor is 0; Chen et al. 2018 (DeepLab), section 4.1.
@@ -81,7 +81,7 @@ def build_polynomial(settings: s.PolynomialSettings, total_steps: int, steps_per
     return _after_warm_up(settings.warm_up, total_steps, steps_per_epoch, factor)
 
 
-def build_cosine(settings: s.CosineSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_cosine(settings: kinds.CosineSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that falls along half a cosine, once or with restarts that fill the run.
 
     Source: Loshchilov and Hutter 2017 (SGDR), equation 5; torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
@@ -99,7 +99,7 @@ def build_cosine(settings: s.CosineSettings, total_steps: int, steps_per_epoch: 
     return _after_warm_up(settings.warm_up, total_steps, steps_per_epoch, factor)
 
 
-def build_one_cycle(settings: s.OneCycleSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_one_cycle(settings: kinds.OneCycleSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that goes up to 1 and down to almost nothing, once.
 
     Source: Smith and Topin 2018, section 2; torch.optim.lr_scheduler.OneCycleLR with two phases.
@@ -119,7 +119,7 @@ def build_one_cycle(settings: s.OneCycleSettings, total_steps: int, steps_per_ep
     return factor
 
 
-def build_wsd(settings: s.WsdSettings, total_steps: int, steps_per_epoch: int) -> Factor:
+def build_wsd(settings: kinds.WsdSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule of three stretches: a rise, a plain, and a cool-down that ends with the run.
 
     Source: Hu et al. 2024 (MiniCPM), equation 1; Haegele et al. 2024, equation 1 for the square root.
@@ -151,7 +151,7 @@ def _after_warm_up(
     def warmed(step: int) -> float:
         if step < rising:
             return (step + 1) / (rising + 1)
-        return factor(min(step - rising, steps), steps)
+        return factor(min(step, total_steps) - rising, steps)
 
     return warmed
 

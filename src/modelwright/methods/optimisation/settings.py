@@ -25,7 +25,7 @@ WeightDecay = Annotated[float, Field(ge=0, le=10, description="Strength of weigh
 Decay = Annotated[
     Literal["all", "matrices"],
     Field(
-        description="What weight decay acts on: 'all' parameters, or 'matrices' only, which spares biases and norm weights."
+        description="What weight decay acts on: 'all' parameters, or 'matrices' only, sparing biases and norm weights."
     ),
 ]
 Decoupled = Annotated[bool, Field(description="Shrink the weights directly instead of adding to the gradient.")]
@@ -60,7 +60,8 @@ class SgdSettings(Settings):
     def _nesterov_has_what_it_needs(self) -> SgdSettings:
         if self.nesterov and (self.momentum == 0 or self.dampening > 0):
             raise ValueError(
-                f"found nesterov with momentum {self.momentum} and dampening {self.dampening}, expected momentum above 0 and dampening 0"
+                f"found nesterov with momentum {self.momentum} and dampening {self.dampening}, "
+                "expected momentum above 0 and dampening 0"
             )
         return self
 
@@ -152,7 +153,7 @@ class RmspropSettings(Settings):
 
 
 class RpropSettings(Settings):
-    """Rprop, for whole-dataset batches; only the gradient's sign is used, and a schedule acts on the first step only."""
+    """Rprop, for whole-dataset batches; it uses the gradient's sign, and a schedule acts on its first step only."""
 
     kind: Literal["rprop"] = "rprop"
     lr: LearningRate = 1e-2
@@ -200,7 +201,8 @@ class MuonSettings(Settings):
     iterations: int = Field(default=5, ge=1, le=20, description="Newton-Schulz iterations that orthogonalise a step.")
     scale: Literal["shape", "adamw"] = Field(
         default="shape",
-        description="Size of a matrix's step: 'shape' grows it for tall matrices as in the original, 'adamw' gives it AdamW's usual size, so that AdamW's lr fits.",
+        description="Size of a matrix's step: 'shape' grows it for tall matrices as in the original; 'adamw' gives it "
+        "AdamW's usual size, so that AdamW's lr fits.",
     )
     precision: Literal["bfloat16", "float32"] = Field(
         default="bfloat16", description="Number type inside the Newton-Schulz iterations."

@@ -35,7 +35,8 @@ def calibration_error(scored: Scored, weights_RN: Floats) -> Floats:
     """Return the expected calibration error of the top confidence over 15 bins of equal width.
 
     The estimate is biased upward, more so with few examples, and a resample has that bias twice. The catalogue
-    therefore gives it a basic interval. For a nearly calibrated model with few examples even that seldom reaches down to zero.
+    therefore gives it a basic interval. For a nearly calibrated model with few examples even that may not reach
+    down to zero.
 
     Shapes: weights (resamples, examples) float -> (resamples,) float
     Source: C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3; on the bias: A. Kumar

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Weight of each class in each resample: as target, as prediction, and as both at once."""
+    """Weight of each class in each resample: as target, as prediction, and as both at once; all (R, C)."""
 
     hits: Floats
     actual: Floats

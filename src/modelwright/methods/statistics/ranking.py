@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RankAreas:
-    """Both areas of each ranked class in each resample, NaN where one does not exist."""
+    """Both areas of each ranked class in each resample, (R, C); NaN where one does not exist."""
 
     roc: Floats
     precision_recall: Floats

@@ -26,7 +26,7 @@ KEPT_RANKING_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Grouping:
-    """Examples brought together by an integer key, ready for sums of weights."""
+    """Examples brought together by an integer key, ready for sums of weights: order (N,), starts and keys (K,)."""
 
     order: Integers
     starts: Integers
@@ -35,7 +35,11 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Examples by falling score for one class, and the levels of equal score that hold at least one positive."""
+    """Examples by falling score for one class, and the levels of equal score that hold at least one positive.
+
+    `order` (N,) and `positives` are example numbers; `starts` and `ends` (T,) are places of each level in `order`,
+    `positive_starts` (T,) those in `positives`.
+    """
 
     order: Integers
     positives: Integers
@@ -46,7 +50,10 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Scored:
-    """Valid targets and probabilities of one evaluation; what follows from them is computed once, when first asked."""
+    """Valid targets and probabilities of one evaluation; what follows from them is computed once, when first asked.
+
+    `targets` (N,), `probabilities` (N, C); every derived array has one entry for each example.
+    """
 
     targets: Integers
     probabilities: Floats
@@ -164,16 +171,15 @@ def _check_values(targets_N: Integers, probabilities_NC: Floats) -> None:
             expected=f"0 .. {classes - 1}, as there are {classes} columns of probabilities",
             next_step="check that model and data use the same list of classes",
         )
-    sums_N = probabilities_NC.sum(axis=1)
-    if not np.isfinite(sums_N).all():
-        row = int(np.flatnonzero(~np.isfinite(sums_N))[0])
+    least, most = float(probabilities_NC.min()), float(probabilities_NC.max())
+    if not (np.isfinite(least) and np.isfinite(most)):
+        row = int(np.flatnonzero(~np.isfinite(probabilities_NC).all(axis=1))[0])
         raise DataError(
             f"a value that is not finite at row {row}",
             where="probabilities",
             expected="finite numbers",
             next_step="look for a diverged training or an overflow in a short float type",
         )
-    least, most = float(probabilities_NC.min()), float(probabilities_NC.max())
     if least < -RANGE_TOLERANCE or most > 1 + RANGE_TOLERANCE:
         raise DataError(
             f"values from {least:g} to {most:g}",
@@ -181,6 +187,7 @@ def _check_values(targets_N: Integers, probabilities_NC: Floats) -> None:
             expected="values within 0 .. 1",
             next_step="apply softmax to logits first",
         )
+    sums_N = probabilities_NC.sum(axis=1)
     if np.abs(sums_N - 1).max() > SUM_TOLERANCE:
         row = int(np.abs(sums_N - 1).argmax())
         raise DataError(

@@ -35,7 +35,8 @@ def bootstrap_weights(
     Raises:
         DataError: no examples, or not one group for each example.
     Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), section 20.2 (resampling
-        vectors); with groups: C. A. Field and A. H. Welsh, Bootstrapping clustered data, J. R. Statist. Soc. B 69 (2007), section 2.
+        vectors); with groups: C. A. Field and A. H. Welsh, Bootstrapping clustered data, J. R.
+        Statist. Soc. B 69 (2007), section 2.
     """
     if n < 1:
         raise DataError("no examples", where="bootstrap", expected="at least one example", next_step="check the slice")
@@ -77,8 +78,8 @@ def check_weights(weights: NDArray[np.generic], n: int) -> Floats:
             expected=f"shape (resamples, {n})",
             next_step="for a plain estimate pass unit_weights(n)",
         )
-    totals_R = weights_RN.sum(axis=1)
-    if not np.isfinite(totals_R).all() or weights_RN.min() < 0 or totals_R.min() <= 0:
+    usable = weights_RN.min() >= 0 and np.isfinite(weights_RN.max())
+    if not usable or weights_RN.sum(axis=1).min() <= 0:
         raise DataError(
             "a weight that is negative or not finite, or a resample of total weight zero",
             where="weights",
