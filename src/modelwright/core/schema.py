@@ -8,7 +8,7 @@ from typing import Any
 from . import registry
 from .builtin import BUILTIN
 from .recipe import VERSION, known_sections
-from .settings import Choice, Settings
+from .settings import CHOICE_MARK, Choice, Settings
 
 LINE = "# yaml-language-server: $schema=./recipe.schema.json\n"
 
@@ -18,7 +18,7 @@ def recipe_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     sections: dict[str, Any] = {}
     for name, section in known_sections().items():
-        sections[name] = Choice.reference(section.kind) if isinstance(section, Choice) else _schema_of(section, definitions)
+        sections[name] = {CHOICE_MARK: section.kind} if isinstance(section, Choice) else _schema_of(section, definitions)
     for kind in sorted({kind for _, kind in BUILTIN["section"].values()} | {"optimiser", "schedule"}):
         definitions[f"choice-{kind}"] = _choice(kind, definitions)
     header = {
@@ -27,7 +27,7 @@ def recipe_schema() -> dict[str, Any]:
         "seed": {"type": "integer", "minimum": 0},
         "extends": {"type": "string", "description": "another recipe, whose keys hold where this one has none"},
     }
-    return {
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "modelwright recipe",
         "type": "object",
@@ -36,6 +36,8 @@ def recipe_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+    resolved: dict[str, Any] = _resolve(schema)
+    return resolved
 
 
 def schema_text() -> str:
@@ -53,3 +55,13 @@ def _schema_of(settings: type[Settings], definitions: dict[str, Any]) -> dict[st
     schema = settings.model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(schema.pop("$defs", {}))
     return schema
+
+
+def _resolve(schema: Any) -> Any:
+    """Put a reference to all registered parts of a kind in the place of every mark."""
+    if isinstance(schema, list):
+        return [_resolve(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    rest = {key: _resolve(value) for key, value in schema.items() if key != CHOICE_MARK}
+    return {**rest, "$ref": f"#/$defs/choice-{schema[CHOICE_MARK]}"} if CHOICE_MARK in schema else rest

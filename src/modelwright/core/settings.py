@@ -15,6 +15,7 @@ from .units import Span, parse_quantity, parse_span
 
 AUTO = "auto"
 Auto = Literal["auto"]
+CHOICE_MARK = "x-choice"
 
 
 class Settings(BaseModel):
@@ -76,13 +77,8 @@ class Choice:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return self.reference(self.kind)
-
-    @staticmethod
-    def reference(kind: str) -> dict[str, Any]:
-        """Return the JSON Schema of a choice: a reference that core.schema resolves with all registered parts."""
-        # Wrapped, because pydantic looks up a bare reference in its own table.
-        return {"allOf": [{"$ref": f"#/$defs/choice-{kind}"}]}
+        # Only a mark: core.schema puts a reference to all registered parts in its place.
+        return {CHOICE_MARK: self.kind}
 
     @staticmethod
     def dump(value: Any) -> Any:
