@@ -1,4 +1,4 @@
-"""List B3: rows in two parts, constant labels, columns that identify or give the label away; and the quarantine limit."""
+"""List B3: rows in two parts, constant labels, columns that give the label away; and the quarantine limit."""
 
 from __future__ import annotations
 

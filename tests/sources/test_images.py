@@ -257,7 +257,7 @@ def test_no_class_folders_or_no_image_is_an_error(tmp_path):
 
 
 def test_cifar_folder(data):
-    rows = read(ImagesSettings(path="cifar10_folder"), data)
+    rows = read(ImagesSettings(path="cifar10_folder", size=[32, 32], mode="rgb"), data)
     assert rows.columns["image"].shape == (3600, 32, 32, 3)
     assert (rows.parts.count("train"), rows.parts.count("test"), len(rows.quarantined)) == (3000, 600, 0)
     assert {rows.columns["label"].count(name) for name in set(rows.columns["label"])} == {360}

@@ -96,5 +96,5 @@ def test_sms_thucnews_and_novels(data):
     assert Counter(news.columns["label"]) == {str(at): 1000 for at in range(10)}
     novels = read(TextFileSettings(path="zh_novels/红楼梦.txt", label="none"), data)
     assert len(novels.columns["text"][0]) == 860_933
-    with pytest.raises(DataError, match="is not utf-8.*errors: replace"):
+    with pytest.raises(DataError, match=r"is not utf-8.*errors: replace"):
         read(TextFileSettings(path="dickens/dickens.txt", label="none"), data)

@@ -26,7 +26,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "detect": ("", f"{HERE}.sources.detect:detect"),
     },
     "input": {"image": ("", f"{HERE}.sources.inputs:read_images")},
-    "task": _parts("tasks.settings", image="Image tasks.image:build"),
+    "task": _parts("tasks.settings", image="Image tasks.image:build", text="Text tasks.text:build", tabular="Tabular tasks.tabular:build"),
     "source": {
         **_parts("sources.samples", sample="SampleSettings sources.samples:read"),
         **_parts("sources.idx", idx="IdxSettings sources.idx:read"),
@@ -40,8 +40,14 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "model": _parts(
         "models.settings",
         cnn="Cnn models.cnn:build",
-        mlp="Mlp models.flat:build_mlp",
-        linear="Linear models.flat:build_linear",
+        mlp="Mlp models.dense:build_mlp",
+        linear="Linear models.dense:build_linear",
+        rnn="Rnn models.recurrent:build",
+        lstm="Lstm models.recurrent:build",
+        gru="Gru models.recurrent:build",
+        transformer="Transformer models.transformer:build",
+        convolution="Convolution models.convolution:build",
+        bag="Bag models.bag:build",
     ),
     "optimiser": _parts(
         "methods.optimisation.settings",

@@ -158,9 +158,23 @@ def _validate(source: Positioned, base: Path, origins: dict[KeyPath, str]) -> Re
     for name, section in known.items():
         if isinstance(section, Choice) and name not in data:
             problems.append(Problem(f"the section '{name}' is missing", source.name, f"a section '{name}'"))
+    problems += _misfits(sections, source, origins)
     if problems:
         raise RecipeError.of(problems)
     return Recipe(data.get("name", "recipe"), data.get("seed", 0), sections, data, base, origins)
+
+
+def _misfits(sections: dict[str, Settings], source: Positioned, origins: dict[KeyPath, str]) -> list[Problem]:
+    """Find parts that do not serve the recipe's task; a part without `serves` serves them all."""
+    task = getattr(sections.get("task"), "kind", None)
+    problems = []
+    for name, section in sections.items():
+        serves: tuple[str, ...] = getattr(type(section), "serves", ())
+        if task and serves and task not in serves:
+            kind = getattr(section, "kind", name)
+            found = f"'{name}': '{kind}' is for {' and '.join(serves)}, and the task is {task}"
+            problems.append(Problem(found, _where(source, origins, (name,)), f"a {name} for the task {task}"))
+    return problems
 
 
 def _header_problems(source: Positioned) -> list[Problem]:

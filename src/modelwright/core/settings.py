@@ -6,7 +6,7 @@ Every section of a recipe is an instance of a subclass of Settings that lives be
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
@@ -49,11 +49,9 @@ def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Sequence:
-    """`Sequence[int]` in a settings class: a YAML list, kept as a tuple so that settings stay frozen."""
-
-    def __class_getitem__(cls, item: Any) -> Any:
-        return Annotated[tuple[item, ...], BeforeValidator(_listed, json_schema_input_type=list[item])]
+Item = TypeVar("Item")
+# `Sequence[int]` in a settings class: a YAML list, kept as a tuple so that settings stay frozen.
+Sequence = Annotated[tuple[Item, ...], BeforeValidator(_listed)]
 
 
 class Choice:

@@ -73,7 +73,7 @@ def _objects(decoded: Decoded, max_line: int) -> list[tuple[int, dict[str, Any] 
         damage = decoded.damage_between(number, number)
         if not damage and len(line) > max_line:
             damage = f"a line of {len(line)} characters, expected at most {max_line}"
-        found.append((number, damage or _parse(line)))
+        found.append((number, damage or _parse(line.rstrip("\r\n"))))
     return found
 
 

@@ -181,7 +181,8 @@ def looks_like_header(first: list[str], rest: list[list[str]], missing: frozense
         return False
     if not all(NAME_LIKE.fullmatch(name) for name in filled):
         return False
-    sample = [[value.strip() for value in record] for record in rest[:SNIFFED_RECORDS] if len(record) == len(first)]
+    # A header that comes again, as in files that were joined, says nothing against itself.
+    sample = [[value.strip() for value in record] for record in rest[:SNIFFED_RECORDS] if record != first]
     columns = list(zip(*sample, strict=True)) if sample else []
     present = [[value for value in column if value not in missing] for column in columns]
     if any(values and all(is_number(value) for value in values) for values in present):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,12 +56,21 @@ def metrics(targets: np.ndarray, answers: np.ndarray, resamples: int, confidence
     from ..methods.statistics.catalogue import METRICS
 
     estimates = summarise_all(targets, answers, resamples=resamples, confidence=confidence, generator=np.random.default_rng(seed))
+    # A bootstrap of a perfect score has no width; Wilson's interval knows that perfection on n examples is not certainty.
+    estimates["accuracy"] = _widened(estimates["accuracy"], int((answers.argmax(axis=1) == targets).sum()))
     claims = []
     for name, estimate in estimates.items():
         per_class = enumerate(estimate) if isinstance(estimate, tuple) else [(None, estimate)]
         for index, item in per_class:
             claims.append(_claim(name if index is None else f"{name.removesuffix('_per_class')}[{index}]", item, METRICS[name]))
     return claims
+
+
+def _widened(item: Estimate, right: int) -> Estimate:
+    from ..methods.statistics.intervals import wilson_interval
+
+    low, high = wilson_interval(right, item.n, item.confidence)
+    return replace(item, low=min(low, item.low), high=max(high, item.high))
 
 
 def _claim(name: str, item: Estimate, metric: Metric) -> Evidence:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..core.settings import Settings
+from ..core.settings import Sequence, Settings
 
 
 class Image(Settings):
@@ -15,4 +15,30 @@ class Image(Settings):
     kind: Literal["image"] = "image"
     normalise: Literal["zscore", "unit", "symmetric"] = Field(
         "zscore", description="zscore: mean 0 and deviation 1 per channel, learnt on the training part; unit: [0, 1]; symmetric: [-1, 1]"
+    )
+
+
+class Text(Settings):
+    """Text classification: one text, one label."""
+
+    kind: Literal["text"] = "text"
+    tokens: Literal["auto", "words", "characters", "bpe"] | str = Field(
+        "auto",
+        pattern="^(auto|words|characters|bpe|hf:.+)$",
+        description="how text becomes tokens; auto: characters where most letters are Chinese, Japanese or Korean, else words; "
+        "hf:PATH takes the tokeniser of a Hugging Face folder",
+    )
+    vocabulary: int = Field(20_000, ge=10, description="largest number of distinct tokens, learnt on the training part")
+    least: int = Field(1, ge=1, description="a token must occur this often in the training part")
+    length: int = Field(0, ge=0, description="tokens kept of a text; 0: what 99 % of the training texts need, at most 512")
+
+
+class Tabular(Settings):
+    """Classification of the rows of a table."""
+
+    kind: Literal["tabular"] = "tabular"
+    ignore: Sequence[str] = Field((), description="columns that are not features")
+    categories: int = Field(1000, ge=2, description="largest number of categories of one column; rarer ones are taken together as unknown")
+    scale: Literal["zscore", "quantile"] = Field(
+        "zscore", description="zscore: mean 0 and deviation 1; quantile: each number's normal score. Learnt on the training part"
     )

@@ -1,13 +1,14 @@
 """What every optimiser must do, as checks that the author of one can run.
 
-`check_optimiser(OptimiserCase(build, settings, lr))` runs them all. With pytest: `@pytest.mark.parametrize("check", CHECKS)` gives one test for each check. A check that fails raises
-AssertionError and says what it found. The cases that need steps take a few hundred small ones: well under a second.
+`check_optimiser(OptimiserCase(build, settings, lr))` runs them all. With pytest, parametrise over `CHECKS` to have one
+test of each. A check that fails raises AssertionError and says what it found. All together take a few hundred small
+steps: well under a second for most optimisers.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    Named = list[tuple[str, Tensor]]
+    Named = Sequence[tuple[str, Tensor]]
 
 BOUNDS = ("gt", "ge", "lt", "le")
 

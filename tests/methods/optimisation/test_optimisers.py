@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import sys
 from typing import Literal
@@ -344,3 +345,25 @@ def test_adamw8bit_names_its_extra(monkeypatch):
 
 def test_adamw8bit_settings_are_bounded():
     suite.settings_are_bounded(OptimiserCase(o.build_adamw8bit, s.AdamW8bitSettings(), 0.05))
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")
+def test_adamw8bit_conforms_and_resumes_from_eight_bits():
+    pytest.importorskip("torchao")
+    check_optimiser(OptimiserCase(o.build_adamw8bit, s.AdamW8bitSettings(), 0.05))
+    # Only tensors of 4096 numbers or more are kept in 8 bits.
+    straight = matrices((64, 64))
+    optimiser = o.build_adamw8bit(s.AdamW8bitSettings(), straight)
+    walk(optimiser, straight)
+    assert "8bit" in type(optimiser.state[straight[0]]["exp_avg"]).__name__
+    resumed = [torch.nn.Parameter(straight[0].detach().clone())]
+    second = o.build_adamw8bit(s.AdamW8bitSettings(), resumed)
+    # Its tensors have no clone, so copy.deepcopy fails on this state.
+    stored = io.BytesIO()
+    torch.save(optimiser.state_dict(), stored)
+    stored.seek(0)
+    second.load_state_dict(torch.load(stored, weights_only=True))
+    walk(optimiser, straight)
+    walk(second, resumed)
+    assert torch.equal(straight[0], resumed[0])

@@ -29,7 +29,7 @@ def update_exponential(average: dict[str, Tensor], weights: Mapping[str, Tensor]
     The decay starts at 0 and grows to `decay` such that the average is at any time the bias-corrected one: the
     starting values have no weight.
 
-    Source: Polyak and Juditsky 1992; Kingma and Ba 2015, section 3, in the form of Shazeer and Stern 2018, section 7.1.
+    Source: Polyak and Juditsky 1992; Kingma and Ba 2015, section 3, in the form of Shazeer and Stern 2018, section 7.
     """
     present = decay * (1 - decay**updates) / (1 - decay ** (updates + 1))
     _move(average, weights, 1 - present)

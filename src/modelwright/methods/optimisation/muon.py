@@ -52,7 +52,8 @@ def group_for_muon(
 
     Source: Jordan et al. 2024, Muon, section "Empirical considerations".
     """
-    hidden, rest = [], []
+    hidden: list[Tensor] = []
+    rest: list[Tensor] = []
     for name, parameter in pairs:
         left_out = any(fnmatchcase(word, pattern) for word in name.split(".") for pattern in leave_out)
         (rest if left_out or parameter.ndim < 2 else hidden).append(parameter)

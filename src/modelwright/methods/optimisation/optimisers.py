@@ -157,7 +157,7 @@ def build_rprop(settings: kinds.RpropSettings, parameters: Parameters) -> Optimi
 
     Raises:
         RecipeError: no parameter asks for a gradient.
-    Source: Riedmiller and Braun 1993, section II; torch.optim.Rprop.
+    Source: Riedmiller and Braun 1993; torch.optim.Rprop.
     """
     import torch
 

@@ -52,7 +52,7 @@ def clip_by_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:
 def clip_by_value(parameters: Iterable[Tensor], limit: float) -> None:
     """Cut every entry of every gradient to [-limit, limit], in place.
 
-    Source: Mikolov 2012, section 3.2.2; torch.nn.utils.clip_grad_value_.
+    Source: Mikolov 2012, thesis, chapter 3; torch.nn.utils.clip_grad_value_.
     """
     torch.nn.utils.clip_grad_value_(parameters, limit)
 

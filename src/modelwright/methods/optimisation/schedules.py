@@ -102,7 +102,7 @@ def build_cosine(settings: kinds.CosineSettings, total_steps: int, steps_per_epo
 def build_one_cycle(settings: kinds.OneCycleSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule that goes up to 1 and down to almost nothing, once.
 
-    Source: Smith and Topin 2018, section 2; torch.optim.lr_scheduler.OneCycleLR with two phases.
+    Source: Smith and Topin 2018, Super-Convergence; torch.optim.lr_scheduler.OneCycleLR with two phases.
     """
     bend = _cosine if settings.shape == "cosine" else _between
     start = 1.0 / settings.start_divisor
@@ -122,7 +122,7 @@ def build_one_cycle(settings: kinds.OneCycleSettings, total_steps: int, steps_pe
 def build_wsd(settings: kinds.WsdSettings, total_steps: int, steps_per_epoch: int) -> Factor:
     """Build the schedule of three stretches: a rise, a plain, and a cool-down that ends with the run.
 
-    Source: Hu et al. 2024 (MiniCPM), equation 1; Haegele et al. 2024, equation 1 for the square root.
+    Source: Hu et al. 2024 (MiniCPM), section 4; Haegele et al. 2024, section 3, for the square root.
     """
     cool_down = count_steps(settings.cool_down, total_steps, steps_per_epoch)
 

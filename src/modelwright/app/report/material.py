@@ -1,0 +1,95 @@
+"""Everything a report page speaks of, read once from a run folder as plain data; what is damaged is named, not fatal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...core.artifact import Artifact
+from ...core.errors import DamagedArtifact, DataError
+from ...core.evidence import Evidence
+from ...core.files import read_json
+from ...core.journal import Record as Event
+from ...core.journal import read_journal, verify_journal
+from ...core.run import STATE, Record, Run
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What was found in a run folder; empty where a run has not come so far."""
+
+    folder: Path
+    recipe: dict[str, Any]
+    resolved: dict[str, dict[str, Any]]
+    records: dict[str, Record]
+    events: list[Event]
+    sheet: dict[str, Any]
+    training: dict[str, Any]
+    evaluation: dict[str, Any]
+    pictures: Path
+    problems: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the recipe."""
+        return str(self.recipe.get("name", self.folder.name))
+
+    def claims(self, *stages: str) -> list[Evidence]:
+        """Return the evidence of some stages, or of all."""
+        return [item for name, record in self.records.items() if not stages or name in stages for item in record.evidence]
+
+    def claim(self, name: str) -> Evidence | None:
+        """Return the newest evidence of a name."""
+        return next((item for item in reversed(self.claims()) if item.name == name), None)
+
+    def digest(self, kind: str) -> str:
+        """Return the digest of the present artifact of a kind; empty when there is none."""
+        return next((record.outputs[kind] for record in self.records.values() if kind in record.outputs), "")
+
+
+def read_material(run: Run) -> Material:
+    """Read all that a page can show of a run.
+
+    Raises:
+        DataError: there is no run in this folder.
+    """
+    if not (run.folder / STATE).exists():
+        raise DataError("there is no run here", where=run.folder, expected="a run folder", next_step="modelwright runs lists them")
+    problems: list[str] = []
+
+    def attempt(read: Callable[[], Found], otherwise: Found) -> Found:
+        try:
+            return read()
+        except DamagedArtifact as error:
+            problems.append(str(error))
+            return otherwise
+
+    state: dict[str, Any] = attempt(run.state, {})
+    journal = run.folder / "journal.jsonl"
+    events = attempt(lambda: read_journal(journal), [])
+    attempt(lambda: verify_journal(journal, run.witness), 0)
+    artifacts = {kind: attempt(lambda kind=kind: run.artifact(kind), None) for kind in ("dataset", "model", "evaluation")}  # type: ignore[misc]
+    evaluation = artifacts["evaluation"]
+    return Material(
+        folder=run.folder,
+        recipe=state.get("recipe") or {},
+        resolved=state.get("resolved") or {},
+        records=attempt(run.current, {}),
+        events=events,
+        sheet=attempt(lambda: _read(artifacts["dataset"], "datasheet.json"), {}),
+        training=attempt(lambda: _read(artifacts["model"], "training.json"), {}),
+        evaluation=attempt(lambda: _read(evaluation, "summary.json"), {}),
+        pictures=evaluation.path if evaluation else run.folder,
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _read(artifact: Artifact | None, name: str) -> dict[str, Any]:
+    if artifact is None or not (artifact.path / name).exists():
+        return {}
+    found = read_json(artifact.path / name)
+    return found if isinstance(found, dict) else {}

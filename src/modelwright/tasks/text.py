@@ -1,0 +1,80 @@
+"""Text classification."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import DataError
+from . import classification
+from .settings import Text
+from .task import Batch, Examples, Task
+from .tokens import encode, learn_tokens
+
+if TYPE_CHECKING:
+    from ..sources.rows import Rows
+
+# Bytes of each text that are kept for people to read; models never see them.
+EXCERPT = 320
+
+
+def build(settings: Text) -> Task:
+    """Return the words of text classification."""
+    return Task(
+        modality="text",
+        examples=lambda rows, learnt: examples(rows, learnt, settings),
+        collate=collate,
+        losses=classification.losses,
+        sizes=classification.sizes,
+        predict=classification.predict,
+        metrics=classification.metrics,
+        render=render,
+    )
+
+
+def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text) -> Examples:
+    """Turn rows with a column `text` into examples; without `learnt`, learn classes and vocabulary from these rows.
+
+    Raises:
+        DataError: there is no text.
+    """
+    texts = rows.columns.get("text")
+    if texts is None:
+        raise DataError(
+            f"the data has no text, only {', '.join(rows.columns)}",
+            where="data",
+            expected="a column of text",
+            next_step="name it: data.text: [COLUMN]",
+        )
+    if learnt is None:
+        learnt = {
+            "classes": classification.learn_classes(rows.columns["label"]),
+            **learn_tokens(texts, settings.tokens, settings.vocabulary, settings.least, settings.length),
+        }
+    tokens, lengths = encode(texts, learnt)
+    excerpts = np.array([_excerpt(text) for text in texts], dtype=f"S{EXCERPT}")
+    targets = classification.encode_targets(rows, learnt["classes"])
+    return Examples({"tokens": tokens, "length": lengths, "excerpt": excerpts, "target": targets}, learnt)
+
+
+def _excerpt(text: str) -> bytes:
+    return text.encode("utf-8", "replace")[:EXCERPT]
+
+
+def collate(examples: Examples, indices: np.ndarray) -> Batch:
+    """Make a batch, cut to its longest text.
+
+    Shapes: indices (b,) -> inputs.tokens (b, t) int64, inputs.length (b,) int64, targets (b,) int64
+    """
+    import torch
+
+    lengths = np.asarray(examples.columns["length"])[indices].astype(np.int64)
+    tokens = np.asarray(examples.columns["tokens"])[indices][:, : lengths.max()].astype(np.int64)
+    inputs = {"tokens": torch.from_numpy(tokens), "length": torch.from_numpy(lengths)}
+    return Batch(inputs, torch.from_numpy(np.asarray(examples.columns["target"])[indices]), indices)
+
+
+def render(examples: Examples, index: int) -> dict[str, Any]:
+    """Return the beginning of the text."""
+    return {"text": bytes(examples.columns["excerpt"][index]).decode("utf-8", "ignore")}
