@@ -64,7 +64,7 @@ def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, An
     folder = options.runs / recipe.name
     made = Run(folder).current() if (folder / "run.json").exists() else {}
     same = bool(made) and Run(folder).state()["recipe"] == complete.resolved()
-    plan = [{"stage": stage.name, "needs": stage.needs, "gives": stage.gives, "made_already": same and stage.name in made} for stage in stages]
+    plan: list[dict[str, Any]] = [{"stage": stage.name, "needs": stage.needs, "gives": stage.gives, "made_already": same and stage.name in made} for stage in stages]
     _print([f"{say(item['stage']):<10} {say('made already') if item['made_already'] else say('would run')}" for item in plan], options)
     return {"run": str(folder), "plan": plan}
 
@@ -116,7 +116,7 @@ def runs(options: Namespace) -> dict[str, Any]:
     """List the runs in a folder."""
     from ..core.run import Run
 
-    found = []
+    found: list[dict[str, Any]] = []
     for state in sorted(options.runs.glob("*/run.json")):
         opened = Run(state.parent)
         claims = {item.name: item.value for item in opened.evidence()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 HERE = "modelwright"
 
 
-def _parts(settings_module: str, **parts: str) -> dict[str, tuple[str, str]]:
+def _parts(settings_module: str, **parts: str) -> dict[str, tuple[str, ...]]:
     """Write one table: name='SettingsClass module:function', where the module is below `modelwright`."""
-    table = {}
+    table: dict[str, tuple[str, ...]] = {}
     for name, line in parts.items():
         settings, function = line.split()
         table[name] = (f"{HERE}.{settings_module}:{settings}", f"{HERE}.{function}")

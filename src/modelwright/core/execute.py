@@ -72,7 +72,7 @@ def run(
 def with_defaults(recipe: Recipe, until: str | None) -> tuple[Recipe, list[Stage]]:
     """Return the stages to run and the recipe with a default section for each that has none."""
     stages = order(recipe, until)
-    missing = {stage.name: {} for stage in stages if stage.name not in recipe.sections}
+    missing: dict[str, Any] = {stage.name: {} for stage in stages if stage.name not in recipe.sections}
     return (recipe.edited(missing) if missing else recipe), stages
 
 
@@ -176,7 +176,7 @@ class _Execution:
             run_recipe=self._run_inside,
             store=lambda filled, kind: store(filled, kind, self.run.shelf),
             find=lambda kind, about: find_about(self.run.shelf, kind, about),
-            note=lambda event, **data: self.journal.append(event, **data) and None,
+            note=self.journal.append,
             choose=self._choose,
         )
 

@@ -6,14 +6,14 @@ Every section of a recipe is an instance of a subclass of Settings that lives be
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
 from .units import Span, parse_quantity, parse_span
 
-AUTO = "auto"
+AUTO: Final = "auto"
 Auto = Literal["auto"]
 CHOICE_MARK = "x-choice"
 

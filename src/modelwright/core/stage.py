@@ -64,7 +64,7 @@ class Context:
     run_recipe: RunRecipe
     store: Callable[[Path, str], Artifact]
     find: Callable[[str, dict[str, str]], Artifact | None]
-    note: Callable[..., None]
+    note: Callable[..., Any]
     choose: Callable[[str, Callable[[], tuple[Any, str]]], Any]
     outputs: dict[str, Artifact] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)

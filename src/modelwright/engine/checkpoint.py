@@ -123,8 +123,8 @@ def tensors_to_turns(turns: list[Turn], tensors: dict[str, torch.Tensor], number
         state: dict[int, dict[str, Any]] = {}
         for key, value in [*tensors.items(), *numbers.items()]:
             if key.startswith(prefix):
-                index, name = key[len(prefix) :].split("/", 1)
-                state.setdefault(int(index), {})[name] = value
+                number, name = key[len(prefix) :].split("/", 1)
+                state.setdefault(int(number), {})[name] = value
         parameters = turn.parameters()
         for index, values in state.items():
             for name, value in values.items():

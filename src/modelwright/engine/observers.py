@@ -139,7 +139,7 @@ class Keeper:
     def __call__(self, moment: Moment) -> bool:
         """Tell the world, save when it is time, and obey."""
         self.step = moment.step + 1
-        answer = self.context.progress(self.step, self.total, **self._values())
+        answer = self.context.progress(self.step, self.total, "", **self._values())
         if answer == "interrupt":
             self.save()
             raise Interrupted(f"stopped after step {self.step} of {self.total}, saved", where="train", next_step=f"modelwright resume {self.context.folder}")

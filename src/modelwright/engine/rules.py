@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from ..methods.optimisation.penalties import add_l1_gradient, clip_by_norm
 from .loop import GradientRule, Verdict
 from .turn import Turn
 
@@ -14,7 +15,7 @@ def clip_norm(limit: float) -> GradientRule:
     """Scale the gradient down so that its norm over all parameters is at most `limit`."""
 
     def rule(turn: Turn, losses: torch.Tensor) -> Verdict:
-        torch.nn.utils.clip_grad_norm_(turn.parameters(), limit)
+        clip_by_norm(turn.parameters(), limit)
         return Verdict.APPLY
 
     return rule
@@ -27,9 +28,7 @@ def l1(weight: float) -> GradientRule:
     """
 
     def rule(turn: Turn, losses: torch.Tensor) -> Verdict:
-        for parameter in turn.parameters():
-            if parameter.grad is not None and parameter.dim() > 1:
-                parameter.grad.add_(parameter.detach().sign(), alpha=weight)
+        add_l1_gradient([parameter for parameter in turn.parameters() if parameter.dim() > 1], weight)
         return Verdict.APPLY
 
     return rule

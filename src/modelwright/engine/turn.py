@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ..methods.optimisation.parameter_groups import set_learning_rates
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -27,5 +29,4 @@ class Turn:
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate of a step."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.rate_factor(step)
+        set_learning_rates(self.optimiser, self.rate_factor(step))

@@ -23,7 +23,8 @@ class Local:
 
     def place(self, model: torch.nn.Module) -> torch.nn.Module:
         """Put a model on the device, with channels last in memory where it has convolutions."""
-        return model.to(self.device, memory_format=torch.channels_last)
+        placed: torch.nn.Module = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
 
     def split(self, batch: Any) -> list[Any]:
         """Cut a batch into micro-batches."""

@@ -23,6 +23,7 @@ class ConvolutionClassifier(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(size, settings.embedding, padding_idx=padding)
         self.convolutions = nn.ModuleList(nn.Conv1d(settings.embedding, settings.channels, width) for width in settings.widths)
+        self.widths = settings.widths
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(settings.channels * len(settings.widths), classes)
 
@@ -34,9 +35,9 @@ class ConvolutionClassifier(nn.Module):
         mask_B1T = mask_of(length, tokens.shape[1])[:, None, :]
         embedded_BET = self.dropout(self.embedding(tokens)).transpose(1, 2) * mask_B1T
         pooled = []
-        for convolution in self.convolutions:
+        for width, convolution in zip(self.widths, self.convolutions, strict=True):
             # As many zeros behind as the window is wide: a window may end after the text, but never start there.
-            seen = relu(convolution(pad(embedded_BET, (0, convolution.kernel_size[0] - 1))))
+            seen = relu(convolution(pad(embedded_BET, (0, width - 1))))
             pooled.append((seen * mask_B1T).amax(dim=2))
         return self.head(self.dropout(torch.cat(pooled, dim=1)))
 

@@ -79,7 +79,8 @@ def _columns(names: list[str], records: list[list[str]], strip: bool) -> dict[st
 
 def _read_file(settings: CsvSettings, decoded: Decoded, file: Located, names: list[str]) -> tuple[list[str], Records]:
     """Return the names of the columns, `names` if an earlier file gave them, and the records of this file."""
-    skip = settings.skip.get(file.part, 0) if isinstance(settings.skip, dict) else settings.skip
+    skips: dict[str, int] = dict(settings.skip.items()) if isinstance(settings.skip, dict) else {}
+    skip = skips.get(file.part, 0) if isinstance(settings.skip, dict) else settings.skip
     quoted = settings.quoting == "standard"
     delimiter = settings.delimiter
     if delimiter == AUTO:

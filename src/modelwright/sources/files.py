@@ -41,7 +41,7 @@ def locate_parts(path: str | dict[PartName, str], base: Path, *, expected: str) 
     Raises:
         DataError: one of them is not there, or the mapping is empty.
     """
-    stated = dict(path) if isinstance(path, dict) else {"": path}
+    stated: dict[str, str] = {str(part): file for part, file in path.items()} if isinstance(path, dict) else {"": path}
     if not stated:
         raise DataError("no file is named", where="path", expected="a file, or {train: ..., test: ...}")
     paths = {part: locate(text, base, expected=expected) for part, text in stated.items()}

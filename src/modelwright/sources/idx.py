@@ -45,7 +45,8 @@ def read(settings: IdxSettings, base: Path) -> Rows:
 
     folder = locate(settings.path, base, expected="a folder of idx files")
     pairs = _pairs(folder)
-    images, labels, origins, parts, files = [], [], [], [], {}
+    images, labels, origins, parts = [], [], [], []
+    files: dict[str, str] = {}
     for part, (image_path, label_path) in pairs.items():
         image, label = (_unpack(path, int(settings.max_bytes)) for path in (image_path, label_path))
         _check_pair(image_path, image.array, label_path, label.array)

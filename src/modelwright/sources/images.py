@@ -100,7 +100,7 @@ def decode(data: bytes, size: Size = AUTO, mode: Mode = AUTO, max_pixels: int = 
 @contextmanager
 def _damage_is_data_error() -> Iterator[None]:
     """Pillow's decoders raise whatever their format's code meets; to us each of these is a file that cannot be used."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -109,7 +109,7 @@ def _damage_is_data_error() -> Iterator[None]:
             yield
     except Image.DecompressionBombError as error:
         raise DataError(f"far too many pixels: {error}", expected=f"at most {PILLOW_MAX_PIXELS} pixels") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise DataError("not an image in a known format", expected=", ".join(FORMATS)) from None
     except (
         OSError,
@@ -193,8 +193,8 @@ def _survey(settings: ImagesSettings, tree: Tree) -> tuple[tuple[int, int], Mode
 
 
 def _read_member(member: Member, settings: ImagesSettings) -> bytes:
-    if member.bytes > settings.max_bytes:
-        raise DataError(f"{member.bytes} bytes", expected=f"at most max_bytes = {settings.max_bytes:.0f}")
+    if member.size > settings.max_bytes:
+        raise DataError(f"{member.size} bytes", expected=f"at most max_bytes = {settings.max_bytes:.0f}")
     return member.read()
 
 

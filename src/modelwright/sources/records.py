@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from .decoding import Decoded, lines_of
 from .rows import Quarantined
@@ -31,7 +32,7 @@ class Dialect:
 
     def reader(self, lines: _Lines) -> Iterator[list[str]]:
         """Return the standard library's reader set to this dialect."""
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        quoting: Any = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
         return csv.reader(
             lines, delimiter=self.delimiter, quoting=quoting, skipinitialspace=self.strip, strict=True, doublequote=True
         )

@@ -58,27 +58,27 @@ def _taken(column: Any, indices: list[int]) -> Any:
 
 
 @dataclass(frozen=True)
-class Numbered(Sequence):
+class Numbered(Sequence[str]):
     """The origins `file:first`, `file:first + 1`, ..., written out only when asked for."""
 
     file: str
     first: int
-    count: int
+    size: int
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [f"{self.file}:{self.first + at}" for at in range(*index.indices(self.count))]
-        at = index + self.count if index < 0 else index
-        if not 0 <= at < self.count:
+            return [f"{self.file}:{self.first + at}" for at in range(*index.indices(self.size))]
+        at = index + self.size if index < 0 else index
+        if not 0 <= at < self.size:
             raise IndexError(index)
         return f"{self.file}:{self.first + at}"
 
 
 @dataclass(frozen=True)
-class Chained(Sequence):
+class Chained(Sequence[str]):
     """Several sequences read one after the other, without a copy."""
 
     sequences: tuple[Sequence[str], ...]

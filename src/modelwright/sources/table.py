@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from collections.abc import Sequence as Values
 from datetime import datetime
 from typing import Any, Literal
@@ -38,7 +39,7 @@ class TableSettings(Settings):
 
 
 def assemble(
-    raw: dict[str, Values[Any]],
+    raw: Mapping[str, Values[Any]],
     origins: list[str],
     settings: TableSettings,
     *,
@@ -130,7 +131,7 @@ def _as_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _numbers(name: str, cells: list[Any], bad: dict[int, str]) -> list[float | None]:
+def _numbers(name: str, cells: Values[Any], bad: dict[int, str]) -> list[float | None]:
     """Return all cells as numbers, or raise ValueError if one is none."""
     try:
         numbers: list[float | None] = list(map(float, cells))

@@ -61,7 +61,8 @@ def _read_lines(settings: TextFileSettings, base: Path) -> Rows:
     quarantined: list[Quarantined] = []
     files: dict[str, str] = {}
     located = locate_parts(settings.path, base, expected="a text file")
-    separator, position = settings.separator, settings.label
+    separator: str = settings.separator
+    position: str = settings.label
     for file in located:
         data = read_bytes(file.path)
         files[file.name] = digest(data)
@@ -129,8 +130,8 @@ def _read_tree(settings: TextFileSettings, path: Path) -> Rows:
         quarantined, files = list(tree.quarantined), dict(tree.archive)
         for member in tree.members:
             try:
-                if member.bytes > settings.max_bytes:
-                    raise DataError(f"{member.bytes} bytes", expected=f"at most max_bytes = {settings.max_bytes}")
+                if member.size > settings.max_bytes:
+                    raise DataError(f"{member.size} bytes", expected=f"at most max_bytes = {settings.max_bytes}")
                 data = member.read()
                 if not tree.archive:
                     files[member.name] = digest(data)

@@ -29,7 +29,7 @@ class Member:
     name: str
     part: str | None
     label: str
-    bytes: int
+    size: int  # bytes
     read: Callable[[], bytes]
 
 

@@ -66,11 +66,12 @@ def metrics(targets: np.ndarray, answers: np.ndarray, resamples: int, confidence
     return claims
 
 
-def _widened(item: Estimate, right: int) -> Estimate:
+def _widened(item: Any, right: int) -> Estimate:
     from ..methods.statistics.intervals import wilson_interval
 
     low, high = wilson_interval(right, item.n, item.confidence)
-    return replace(item, low=min(low, item.low), high=max(high, item.high))
+    widened: Estimate = replace(item, low=min(low, item.low), high=max(high, item.high))
+    return widened
 
 
 def _claim(name: str, item: Estimate, metric: Metric) -> Evidence:

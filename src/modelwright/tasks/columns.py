@@ -50,7 +50,7 @@ def encode_column(values: Sequence[Any], column: dict[str, Any], origins: Sequen
         return np.fromiter((0 if value is None else codes.get(str(value), 0) for value in values), dtype=np.int32, count=len(values)), None
     missing = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(values))
     numbers = np.full(len(values), column["median"])
-    for row in np.flatnonzero(~missing):
+    for row in np.flatnonzero(~missing).tolist():
         try:
             numbers[row] = _days(values[row]) if column["type"] == DATE else float(values[row])
         except (TypeError, ValueError):

@@ -50,7 +50,9 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Tabular) -> Ex
             "numbers": len(columns) - len(coded),
             "cardinalities": [len(column["categories"]) + 1 for column in coded],
         }
-    numbers, missing, codes = [], [], []
+    numbers: list[np.ndarray] = []
+    missing: list[np.ndarray] = []
+    codes: list[np.ndarray] = []
     for column in learnt["columns"]:
         if column["name"] not in rows.columns:
             raise DataError(f"there is no column '{column['name']}'", where=rows.origins[0], expected="every column that the model was trained on")

@@ -31,7 +31,7 @@ def run(context: Context) -> None:
         DataError: the data cannot be read, is too bad, or has too little in it.
     """
     settings: Prepare = context.settings
-    data = context.recipe.sections["data"]
+    data: Any = context.recipe.sections["data"]
     context.check_interrupt(message=f"reading {getattr(data, 'path', '') or data.kind}")
     rows: Rows = registry.function_of("source", data.kind)(data, context.recipe.base)
     quarantine_limit(rows, settings.bad_rows)
@@ -161,7 +161,7 @@ def _require_labels(rows: Rows, context: Context) -> None:
 
 
 def _where(context: Context) -> str:
-    data = context.recipe.sections["data"]
+    data: Any = context.recipe.sections["data"]
     return str(Path(context.recipe.base) / data.path) if getattr(data, "path", "") and isinstance(data.path, str) else f"data (kind: {data.kind})"
 
 
