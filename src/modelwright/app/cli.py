@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Read by libgomp when torch is first imported: threads that wait by spinning cost others their core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        options = _parser().parse_args(arguments)
+        options = _parse(arguments)
     except SystemExit as stopped:
         return int(stopped.code or 0)
     from ..core.errors import ModelwrightError
@@ -57,6 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _bug(error, options)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; overrides may stand anywhere, also behind options, where argparse alone loses them."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    stray = [word for word in rest if word.startswith("-") or "=" not in word or not hasattr(options, "overrides")]
+    if stray:
+        parser.error(f"unrecognised: {' '.join(stray)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
 
 
 def _call(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .digest import digest_of, sha256_of
 from .errors import DamagedArtifact
@@ -40,14 +41,15 @@ def artifact_digest(kind: str, files: dict[str, str]) -> str:
 
 
 def store(filled: Path, kind: str, shelf: Path) -> Artifact:
-    """Move a filled folder onto the shelf under its digest; what is there already stays.
+    """Move a filled folder onto the shelf under its digest; what is there already stays, unless it is damaged.
 
     The manifest lies beside the folder, so that the folder holds nothing but its content; it is written last, so an
     artifact without one was never finished.
     """
     files = manifest_of(filled)
     artifact = Artifact(kind, artifact_digest(kind, files), shelf / f"{kind}-{artifact_digest(kind, files)[:16]}")
-    if not manifest_path(artifact).exists():
+    if not _intact(artifact):
+        manifest_path(artifact).unlink(missing_ok=True)
         shutil.rmtree(artifact.path, ignore_errors=True)
         with new_folder(artifact.path) as folder:
             for path in sorted(filled.iterdir()):
@@ -55,6 +57,14 @@ def store(filled: Path, kind: str, shelf: Path) -> Artifact:
         write_json(manifest_path(artifact), {"kind": kind, "digest": artifact.digest, "files": files})
     shutil.rmtree(filled)
     return artifact
+
+
+def _intact(artifact: Artifact) -> bool:
+    try:
+        verify(artifact)
+    except DamagedArtifact:
+        return False
+    return True
 
 
 def manifest_path(artifact: Artifact) -> Path:
@@ -75,10 +85,16 @@ def find(shelf: Path, kind: str, digest: str) -> Artifact:
 
 
 def find_about(shelf: Path, kind: str, about: dict[str, str]) -> Artifact | None:
-    """Return the artifact whose `about.json` says exactly this, if there is one."""
-    for manifest in sorted(shelf.glob(f"{kind}-*.json")):
-        artifact = Artifact(kind, read_json(manifest)["digest"], manifest.with_suffix(""))
-        if (artifact.path / ABOUT).exists() and read_json(artifact.path / ABOUT) == about:
+    """Return the artifact whose `about.json` says exactly this, if there is one.
+
+    Raises:
+        DamagedArtifact: it is there, but is not what was stored.
+    """
+    for path in sorted(shelf.glob(f"{kind}-*.json")):
+        folder = path.with_suffix("")
+        if (folder / ABOUT).exists() and read_json(folder / ABOUT) == about:
+            artifact = Artifact(kind, str(_manifest(path)["digest"]), folder)
+            verify(artifact)
             return artifact
     return None
 
@@ -89,10 +105,18 @@ def verify(artifact: Artifact) -> None:
     Raises:
         DamagedArtifact: names the first file that is not what it was.
     """
-    manifest = read_json(manifest_path(artifact))
+    manifest = _manifest(manifest_path(artifact))
     check_files(artifact.path, manifest["files"])
-    if artifact_digest(artifact.kind, manifest["files"]) != artifact.digest:
+    stated = (manifest["kind"], manifest["digest"], artifact_digest(artifact.kind, manifest["files"]))
+    if stated != (artifact.kind, artifact.digest, artifact.digest):
         raise DamagedArtifact("the manifest was changed", where=manifest_path(artifact), expected=f"digest {artifact.digest[:16]}")
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    data = read_json(path)
+    if not isinstance(data, dict) or set(data) != {"kind", "digest", "files"} or not isinstance(data["files"], dict):
+        raise DamagedArtifact("this is not the manifest of an artifact", where=path, expected="kind, digest and files")
+    return data
 
 
 def check_files(folder: Path, files: dict[str, str], ignored: tuple[str, ...] = ()) -> None:
@@ -108,6 +132,6 @@ def check_files(folder: Path, files: dict[str, str], ignored: tuple[str, ...] = 
         found = sha256_of(path)
         if found != expected:
             raise DamagedArtifact(f"the file was changed: its SHA-256 is {found[:16]}...", where=path, expected=f"{expected[:16]}...")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - set(ignored)
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()} - set(ignored)
     for name in sorted(present - set(files)):
         raise DamagedArtifact("the file does not belong here", where=folder / name, expected="only the files that were signed for")

@@ -76,4 +76,32 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         one_cycle="OneCycleSettings methods.optimisation.schedules:build_one_cycle",
         wsd="WsdSettings methods.optimisation.schedules:build_wsd",
     ),
+    "objective": {
+        **_parts("engine.settings", mean="Mean engine.objectives:build_mean"),
+        **_parts(
+            "methods.balance.settings",
+            class_weights="ClassWeightsSettings engine.objectives:build_class_weights",
+            focal="FocalSettings engine.objectives:build_focal",
+        ),
+    },
+    "sampler": {
+        **_parts("engine.settings", shuffled="ShuffledSampling engine.samplers:build_shuffled"),
+        **_parts("methods.balance.settings", balanced="BalancedSamplingSettings engine.samplers:build_balanced"),
+    },
+    "mixing": _parts(
+        "methods.augmentation.settings",
+        label_smoothing="LabelSmoothingSettings engine.mixing:build_label_smoothing",
+        mixup="MixupSettings engine.mixing:build_mixup",
+        cutmix="CutmixSettings engine.mixing:build_cutmix",
+    ),
+    "initialisation": _parts(
+        "methods.optimisation.initialisation_settings",
+        default="DefaultSettings methods.optimisation.initialisation:default",
+        he_normal="HeNormalSettings methods.optimisation.initialisation:he_normal",
+        he_uniform="HeUniformSettings methods.optimisation.initialisation:he_uniform",
+        xavier_normal="XavierNormalSettings methods.optimisation.initialisation:xavier_normal",
+        xavier_uniform="XavierUniformSettings methods.optimisation.initialisation:xavier_uniform",
+        orthogonal="OrthogonalSettings methods.optimisation.initialisation:orthogonal",
+        scaled_residual="ScaledResidualSettings methods.optimisation.initialisation:scaled_residual",
+    ),
 }

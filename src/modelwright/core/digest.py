@@ -26,7 +26,7 @@ def sha256_of(path: Path) -> str:
 def digest_of(data: Any) -> str:
     """Return the SHA-256 of plain data in one canonical JSON form: order of keys and layout do not matter."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 @cache

@@ -43,7 +43,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as readable JSON, atomically; NaN and infinity are refused because JSON has none."""
-    write_bytes(path, (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_bytes(path, as_bytes(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"))
+
+
+def as_bytes(json_text: str) -> bytes:
+    """Encode JSON text; half a character, as in a file name that is not UTF-8, becomes the escape that JSON has for it."""
+    return json_text.encode("utf-8", "backslashreplace")
 
 
 def read_json(path: Path) -> Any:

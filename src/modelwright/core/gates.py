@@ -6,6 +6,7 @@ A gate is written `accuracy.lower_bound >= 0.95`: a claim's name, which of its n
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from .units import FACTORS, parse_quantity
 
 COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 FIELDS = {"value": "value", "lower_bound": "low", "upper_bound": "high", "n": "n"}
-GATE = re.compile(r"\s*(?P<claim>[^\s<>=]+?)\.(?P<field>[a-z_]+)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<threshold>.+?)\s*")
+GATE = re.compile(r"\s*(?P<claim>[^\s<>=\[\]]+?(?:\[[^\]]*\])?)\.(?P<field>[a-z_]+)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<threshold>.+?)\s*")
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,29 @@ def _judge_one(gate: Gate, claim: Evidence | None) -> Verdict:
         return Verdict(str(gate), False, None, f"the evidence '{gate.claim}' has no {gate.field}")
     if not float("-inf") < found < float("inf"):
         return Verdict(str(gate), False, None, f"the evidence '{gate.claim}' has a {gate.field} that is not a finite number")
-    passed = COMPARISONS[gate.comparison](found, _threshold(gate.threshold, claim.unit))
+    try:
+        threshold = _threshold(gate.threshold, claim.unit if gate.field != "n" else "examples")
+    except ValueError as error:
+        return Verdict(str(gate), False, found, f"'{gate.claim}': {error}")
+    passed = COMPARISONS[gate.comparison](found, threshold)
     return Verdict(str(gate), passed, found, "" if passed else f"found {found:.6g}, expected {gate.comparison} {gate.threshold}")
 
 
 def _threshold(text: str, unit: str | None) -> float:
     """Read a threshold in the unit of the claim; with no claim yet, any known unit will do."""
-    for candidate in [unit] if unit in FACTORS else [*FACTORS]:
+    if unit is not None and unit not in FACTORS:
+        # A claim without a unit is a fraction; one in a unit of its own, such as nats, is compared with a bare number.
+        text, unit = (text, "fraction") if not unit else (text.removesuffix(unit), "count")
+    for candidate in [unit] if unit is not None else [*FACTORS]:
         try:
-            return parse_quantity(text, str(candidate))
+            return parse_quantity(text, candidate) if candidate in FACTORS else _finite(text)
         except ValueError:
             continue
-    raise ValueError(f"found '{text}', expected a number, with a unit if the claim has one")
+    raise ValueError(f"found '{text}', expected a number" + (f" of {unit}" if unit else ", with a unit if the claim has one"))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"found '{text}', expected a finite number")
+    return number

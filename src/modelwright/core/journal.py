@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DamagedArtifact
-from .files import explained
+from .files import as_bytes, explained
 
 START = "0" * 64
 
@@ -35,7 +35,12 @@ class Record:
 def hash_of(sequence: int, moment: float, event: str, data: dict[str, Any], previous: str) -> str:
     """Return the hash that binds a record to its content and to the record before it."""
     text = json.dumps([sequence, moment, event, data, previous], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(as_bytes(text)).hexdigest()
+
+
+def line_of(record: Record) -> bytes:
+    """Return the one line that stands for a record; any other spelling of it is an edit."""
+    return as_bytes(json.dumps(record.__dict__, ensure_ascii=False, allow_nan=False))
 
 
 class Journal:
@@ -44,6 +49,8 @@ class Journal:
     def __init__(self, path: Path, witness: Path) -> None:
         self.path, self.witness = path, witness
         dropped = _drop_torn_tail(path)
+        _drop_torn_tail(witness)
+        verify_journal(path)
         records = read_journal(path)
         self._count = len(records)
         self._last = records[-1].hash if records else START
@@ -55,14 +62,13 @@ class Journal:
         moment = round(time.time(), 3)
         digest = hash_of(self._count, moment, event, data, self._last)
         record = Record(self._count, moment, event, data, self._last, digest)
-        line = json.dumps(record.__dict__, ensure_ascii=False, allow_nan=False) + "\n"
-        _append_line(self.path, line)
+        _append_line(self.path, line_of(record))
         self._count, self._last = self._count + 1, digest
         return record
 
     def checkpoint(self) -> None:
         """Tell the witness how far the journal has come."""
-        _append_line(self.witness, json.dumps({"records": self._count, "hash": self._last}) + "\n")
+        _append_line(self.witness, json.dumps({"records": self._count, "hash": self._last}).encode())
 
 
 def read_journal(path: Path) -> list[Record]:
@@ -72,8 +78,8 @@ def read_journal(path: Path) -> list[Record]:
         DamagedArtifact: a line is not a record.
     """
     records = []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, 1):
+    # Not `splitlines`: a record may hold characters that Python, and nobody else, takes for the end of a line.
+    for number, line in enumerate(_lines(path), 1):
         try:
             records.append(Record(**json.loads(line)))
         except (ValueError, TypeError):
@@ -89,6 +95,7 @@ def verify_journal(path: Path, witness: Path | None = None) -> int:
     """
     previous = START
     records = read_journal(path)
+    lines = _lines(path)
     for number, record in enumerate(records):
         where = f"{path}:{number + 1}"
         if record.sequence != number:
@@ -97,6 +104,8 @@ def verify_journal(path: Path, witness: Path | None = None) -> int:
             raise DamagedArtifact(f"record {number} does not follow the one before it", where=where, expected="the hash of the record before")
         if record.hash != hash_of(record.sequence, record.time, record.event, record.data, record.previous):
             raise DamagedArtifact(f"record {number} ('{record.event}') was changed", where=where, expected="content that matches its hash")
+        if line_of(record) != lines[number]:
+            raise DamagedArtifact(f"record {number} ('{record.event}') was written anew", where=where, expected="the bytes that were appended")
         previous = record.hash
     if witness is not None and witness.exists():
         _compare_with_witness(path, records, witness)
@@ -104,7 +113,7 @@ def verify_journal(path: Path, witness: Path | None = None) -> int:
 
 
 def _compare_with_witness(path: Path, records: list[Record], witness: Path) -> None:
-    for line in witness.read_text(encoding="utf-8").splitlines():
+    for line in _lines(witness):
         try:
             seen = json.loads(line)
             count, digest = int(seen["records"]), str(seen["hash"])
@@ -112,16 +121,28 @@ def _compare_with_witness(path: Path, records: list[Record], witness: Path) -> N
             continue  # a witness line torn by a kill says nothing
         if count > len(records):
             raise DamagedArtifact(f"the journal has {len(records)} records", where=path, expected=f"at least the {count} that the witness {witness} saw")
-        if count and records[count - 1].hash != digest:
+        if count > 0 and records[count - 1].hash != digest:
             raise DamagedArtifact(f"record {count - 1} is not the one that the witness saw", where=f"{path}:{count}", expected=f"the hash in {witness}")
 
 
-def _append_line(path: Path, line: str) -> None:
+def _lines(path: Path) -> list[bytes]:
+    content = path.read_bytes() if path.exists() else b""
+    return content.removesuffix(b"\n").split(b"\n") if content else []
+
+
+def _append_line(path: Path, line: bytes) -> None:
     with explained(path, len(line)):
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        before = os.fstat(handle).st_size
         try:
-            os.write(handle, line.encode())
+            rest = line + b"\n"
+            while rest:
+                rest = rest[os.write(handle, rest) :]
             os.fsync(handle)
+        except BaseException:
+            # A disk that fills up takes part of a line; the next record must not be glued to it.
+            os.ftruncate(handle, before)
+            raise
         finally:
             os.close(handle)
 

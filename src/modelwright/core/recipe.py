@@ -223,7 +223,7 @@ def _problem(
     if detail["type"] == "extra_forbidden":
         fields = fields_at(section, place[:-1], source.data.get(name))
         hint = registry.did_you_mean(str(place[-1]), fields)
-        return Problem(f"'{dotted}' is not a key{hint}", _where(source, origins, path), f"one of {', '.join(fields)}")
+        return Problem(f"'{dotted}' is not a key{hint}", _where(source, origins, path), f"one of {', '.join(fields)}" if fields else "a key of this part")
     if detail["type"] == "missing":
         return Problem(f"'{dotted}' is missing", _where(source, origins, path[:-1]), f"the key '{path[-1]}'")
     if detail["type"] == "unknown_name":

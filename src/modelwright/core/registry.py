@@ -8,10 +8,12 @@ group `modelwright.<kind>` whose object is a `Part`; one resolver serves both.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, distributions
 from typing import Any
 
 from .builtin import BUILTIN
@@ -43,7 +45,12 @@ def part(kind: str, name: str) -> Part:
         return Part(*builtin[name])
     foreign = _foreign(kind)
     if name in foreign:
-        found = foreign[name].load()
+        try:
+            found = foreign[name].load()
+        except (ImportError, AttributeError) as error:
+            raise RecipeError(
+                f"the entry point '{name}' cannot be loaded: {error}", where=f"modelwright.{kind}", next_step="repair or uninstall that package"
+            ) from error
         if not isinstance(found, Part):
             raise RecipeError(f"entry point '{name}' is a {type(found).__name__}", where=f"modelwright.{kind}", expected="a modelwright.core.registry.Part")
         return found
@@ -80,7 +87,15 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
 
 def _foreign(kind: str) -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=f"modelwright.{kind}")}
+    return {point.name: point for point in _points(tuple(sys.path)) if point.group == f"modelwright.{kind}"}
+
+
+@cache
+def _points(places: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return our entry points in every package on the path; reading them all takes milliseconds, so it happens once a path."""
+    found = [point for package in distributions() for point in package.entry_points if point.group.startswith("modelwright.")]
+    # Whoever stands first on the path wins, as with imports.
+    return tuple(reversed(found))
 
 
 Choice.settings_of = staticmethod(settings_of)

@@ -10,6 +10,8 @@ from .builtin import BUILTIN
 from .recipe import VERSION, known_sections
 from .settings import CHOICE_MARK, Choice, Settings
 
+# Kinds of parts that are chosen by name inside a section.
+PART_KINDS = {"optimiser", "schedule", "objective", "sampler", "mixing", "initialisation"}
 LINE = "# yaml-language-server: $schema=./recipe.schema.json\n"
 
 
@@ -19,7 +21,7 @@ def recipe_schema() -> dict[str, Any]:
     sections: dict[str, Any] = {}
     for name, section in known_sections().items():
         sections[name] = {CHOICE_MARK: section.kind} if isinstance(section, Choice) else _schema_of(section, definitions)
-    for kind in sorted({kind for _, kind in BUILTIN["section"].values()} | {"optimiser", "schedule"}):
+    for kind in sorted({kind for _, kind in BUILTIN["section"].values()} | PART_KINDS):
         definitions[f"choice-{kind}"] = _choice(kind, definitions)
     header = {
         "version": {"const": VERSION},

@@ -21,7 +21,16 @@ CHOICE_MARK = "x-choice"
 class Settings(BaseModel):
     """Base of all settings: unknown keys are errors, values cannot be changed, types are not guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, protected_namespaces=())
+    # defer_build: a file of settings holds many classes of which a recipe uses one, and building schemas is slow.
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        defer_build=True,
+    )
 
 
 def _quantity(unit: str) -> Any:

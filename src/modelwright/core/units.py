@@ -5,6 +5,7 @@ Base units: bytes, seconds, joules, watts, fraction of one.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -33,12 +34,16 @@ def parse_quantity(text: str | float | int, unit: str) -> float:
     if isinstance(text, bool):
         raise ValueError(f"found {text}, expected {describe_unit(unit)}")
     if isinstance(text, (int, float)):
-        return float(text)
-    match = QUANTITY.fullmatch(text)
-    factors = FACTORS[unit]
-    if match is None or (match[2] and match[2] not in factors):
-        raise ValueError(f"found '{text}', expected {describe_unit(unit)}")
-    return float(match[1]) * (factors[match[2]] if match[2] else 1.0)
+        number = float(text)
+    else:
+        match = QUANTITY.fullmatch(text)
+        factors = FACTORS[unit]
+        if match is None or (match[2] and match[2] not in factors):
+            raise ValueError(f"found '{text}', expected {describe_unit(unit)}")
+        number = float(match[1]) * (factors[match[2]] if match[2] else 1.0)
+    if not math.isfinite(number):
+        raise ValueError(f"found '{text}', expected a finite number of {unit}")
+    return number
 
 
 def describe_unit(unit: str) -> str:
@@ -55,7 +60,8 @@ class Span:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.count:g} {self.unit}"
+        # repr keeps every digit: what a run stores as text must read back as the same length.
+        return f"{int(self.count) if self.count == int(self.count) else self.count!r} {self.unit}"
 
     def steps(self, steps_per_epoch: int) -> int:
         """Return the span in whole steps, at least one when the span is not empty."""
@@ -72,8 +78,8 @@ def parse_span(text: str | Span) -> Span:
     if isinstance(text, Span):
         return text
     match = QUANTITY.fullmatch(str(text))
-    unit = match[2].rstrip("s") + "s" if match else ""
-    if match is None or unit not in ("steps", "epochs"):
+    unit = next((name for name in ("steps", "epochs") if match and match[2] in FACTORS[name]), "")
+    if match is None or not unit or not math.isfinite(float(match[1])):
         raise ValueError(f"found '{text}', expected a length such as '3 epochs' or '200 steps'")
     if float(match[1]) < 0:
         raise ValueError(f"found '{text}', expected a length that is not negative")

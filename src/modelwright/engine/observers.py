@@ -53,6 +53,15 @@ class LossHistory:
         self.points, self._sum, self._count = numbers["points"], numbers["sum"], numbers["count"]
 
 
+def measure(predictor: Predictor, examples: Examples) -> dict[str, float]:
+    """Return the mean loss (nats) and the accuracy of a predictor on some examples."""
+    answers = predictor.predict(examples)
+    targets = examples.columns["target"]
+    right = answers[np.arange(len(targets)), targets]
+    loss = -np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()
+    return {"loss": float(loss), "accuracy": float((answers.argmax(axis=1) == targets).mean())}
+
+
 class Validation:
     """State: the history on the validation part, the best weights, and how long nothing has improved.
 
@@ -72,20 +81,12 @@ class Validation:
         self.last_step = moment.step + 1
         if (moment.step + 1) % self.every and moment.step + 1 != self.total:
             return False
-        self.history.append({"step": moment.step + 1, **self.measure()})
+        self.history.append({"step": moment.step + 1, **measure(self.predictor, self.examples)})
         if self._improved():
             self.best_at = len(self.history) - 1
             if self.keep_best:
                 self.best = {name: tensor.detach().clone() for name, tensor in moment.turns[0].model.state_dict().items()}
         return self.exhausted
-
-    def measure(self) -> dict[str, float]:
-        """Return the mean loss (nats) and the accuracy on the validation part."""
-        answers = self.predictor.predict(self.examples)
-        targets = self.examples.columns["target"]
-        right = answers[np.arange(len(targets)), targets]
-        loss = -np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()
-        return {"loss": float(loss), "accuracy": float((answers.argmax(axis=1) == targets).mean())}
 
     @property
     def exhausted(self) -> bool:
@@ -105,7 +106,7 @@ class Validation:
     def finish(self, model: torch.nn.Module) -> None:
         """Put the weights that are kept into the model."""
         if not self.history:
-            self.history.append({"step": self.last_step, **self.measure()})
+            self.history.append({"step": self.last_step, **measure(self.predictor, self.examples)})
             self.best_at = 0
         elif self.keep_best and self.best:
             model.load_state_dict(self.best)

@@ -40,7 +40,19 @@ def save_model(folder: Path, model: Any, task_settings: Any, model_settings: Any
 
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    config = {"format": "torch", "task": task_settings.model_dump(mode="json"), "model": model_settings.model_dump(mode="json")}
+    _write_papers(folder, "torch", task_settings, model_settings, learnt)
+
+
+def save_arrays(folder: Path, arrays: dict[str, np.ndarray], task_settings: Any, model_settings: Any, learnt: dict[str, Any]) -> None:
+    """Write a model that is plain arrays, in the same three files."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / WEIGHTS)
+    _write_papers(folder, "arrays", task_settings, model_settings, learnt)
+
+
+def _write_papers(folder: Path, kept_as: str, task_settings: Any, model_settings: Any, learnt: dict[str, Any]) -> None:
+    config = {"format": kept_as, "task": task_settings.model_dump(mode="json"), "model": model_settings.model_dump(mode="json")}
     write_json(folder / CONFIG, config)
     write_json(folder / LEARNT, learnt)
 
@@ -55,6 +67,8 @@ def open_predictor(folder: Path) -> Predictor:
     task = build_task(registry.settings_of("task", config["task"]["kind"]).model_validate(config["task"]))
     model_settings = registry.settings_of("model", config["model"]["kind"]).model_validate(config["model"])
     model = registry.function_of("model", config["model"]["kind"])(model_settings, learnt)
+    if config["format"] == "arrays":
+        return arrays_predictor(model, _load_arrays(folder / WEIGHTS), task, learnt)
     return torch_predictor(load_weights(model, folder / WEIGHTS), task, learnt)
 
 
@@ -68,6 +82,27 @@ def load_weights(model: Any, path: Path) -> Any:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DamagedArtifact(f"the weights cannot be loaded: {str(error).splitlines()[0]}", where=path, expected="the weights of this model") from None
     return model
+
+
+def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays: dict[str, np.ndarray] = load_file(path)
+        return arrays
+    except (OSError, SafetensorError) as error:
+        raise DamagedArtifact(f"the arrays cannot be loaded: {error}", where=path, expected="the arrays of this model") from None
+
+
+def arrays_predictor(model: Any, arrays: dict[str, np.ndarray], task: Task, learnt: dict[str, Any]) -> Predictor:
+    """Wrap a model that answers from plain arrays (models.at_once.AtOnce)."""
+
+    def predict(examples: Examples) -> np.ndarray:
+        answers: np.ndarray = model.predict(arrays, {name: np.asarray(column) for name, column in examples.columns.items() if name != "target"})
+        return answers
+
+    return Predictor(task, learnt, predict, sum(array.size for array in arrays.values()))
 
 
 def torch_predictor(model: Any, task: Task, learnt: dict[str, Any]) -> Predictor:

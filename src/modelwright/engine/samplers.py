@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.randomness import derive_seed
+from ..methods.balance.settings import BalancedSamplingSettings
+from .settings import ShuffledSampling
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,55 @@ class Shuffled:
 
     def batches(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (step, indices) for the steps from `start` up to but not including `stop`."""
-        epoch, order = -1, np.empty(0, dtype=np.int64)
-        for step in range(start, stop):
-            at, place = divmod(step, self.steps_per_epoch)
-            if at != epoch:
-                epoch, order = at, self.order(at)
-            yield step, order[place * self.batch : (place + 1) * self.batch]
+        return _in_order(self, start, stop)
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """As many examples an epoch as there are, drawn with replacement, rare classes more often than they are."""
+
+    examples: int
+    batch: int
+    seed: int
+    probabilities: np.ndarray
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the smaller last one included."""
+        return -(-self.examples // self.batch)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the examples drawn for an epoch."""
+        generator = np.random.default_rng(derive_seed(self.seed, "balanced", epoch))
+        return generator.choice(self.examples, size=self.examples, p=self.probabilities)
+
+    def batches(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (step, indices) for the steps from `start` up to but not including `stop`."""
+        return _in_order(self, start, stop)
+
+
+Sampler = Shuffled | Balanced
+
+
+def build_shuffled(settings: ShuffledSampling, targets: np.ndarray, batch: int, seed: int) -> Sampler:
+    """Return the sampler that shuffles."""
+    return Shuffled(len(targets), batch, seed)
+
+
+def build_balanced(settings: BalancedSamplingSettings, targets: np.ndarray, batch: int, seed: int) -> Sampler:
+    """Return the sampler that draws rare classes more often."""
+    import torch
+
+    from ..methods.balance.imbalance import sampling_probabilities
+
+    probabilities = sampling_probabilities(torch.from_numpy(np.ascontiguousarray(targets)), settings.strength).numpy()
+    return Balanced(len(targets), batch, seed, probabilities / probabilities.sum())
+
+
+def _in_order(sampler: Sampler, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+    epoch, order = -1, np.empty(0, dtype=np.int64)
+    for step in range(start, stop):
+        at, place = divmod(step, sampler.steps_per_epoch)
+        if at != epoch:
+            epoch, order = at, sampler.order(at)
+        yield step, order[place * sampler.batch : (place + 1) * sampler.batch]

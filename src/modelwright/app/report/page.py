@@ -1,15 +1,96 @@
-"""The report page of a run (a first, plain form)."""
+"""The report page of a run: one file that needs nothing but itself, made by reading the run folder."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from ...core.files import write_bytes
 from ...core.run import Run
+from . import bilingual, quantities
+from .classes import view_classes
+from .confusion import view_confusion
+from .curves import view_training
+from .examples import view_worst
+from .lineage import view_lineage
+from .listing import list_evidence, list_recipe
+from .material import Material, read_material
+from .metrics import compare_floors, group_metrics, pick_headline, view_folds
+from .reliability import view_reliability
+from .sheet import view_sheet
+from .timeline import view_timeline
+from .verdict import judge_run
+
+TEMPLATE, STYLE, SCRIPT = "page.html", "style.css", "script.js"
 
 
 def write_report(run: Run) -> Path:
-    """Write `report.html` into the run folder."""
+    """Write `report.html` into the run folder; return where it lies.
+
+    Raises:
+        DataError: there is no run in this folder.
+    """
     path = run.folder / "report.html"
-    write_bytes(path, b"<!doctype html><title>report</title>")
+    write_bytes(path, render(read_material(run)).encode())
     return path
+
+
+def render(material: Material) -> str:
+    """Return the whole page, everything in it escaped unless we wrote it ourselves."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    here = files(__package__)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals.update(
+        say=bilingual.say, measure_name=bilingual.measure_name, short=quantities.short, style=Markup((here / STYLE).read_text()),
+        script=Markup((here / SCRIPT).read_text()),
+    )  # fmt: skip
+    template = environment.from_string((here / TEMPLATE).read_text(encoding="utf-8"))
+    return template.render(**_view(material))
+
+
+def _view(material: Material) -> dict[str, Any]:
+    """Return what each section of the page shows; nothing where the run has not come so far."""
+    judged = material.claims("evaluate")
+    evaluation = material.evaluation
+    return {
+        "name": material.name,
+        "problems": material.problems,
+        "release": material.recipe.get("release") or {},
+        "verdict": judge_run(material),
+        "headline": pick_headline(judged, material.claim("validation_accuracy")),
+        "facts": _facts(material),
+        "groups": group_metrics([item for item in judged if item.n is not None or item.value is not None]),
+        "folds": view_folds(evaluation, judged),
+        "floors": compare_floors(evaluation, judged),
+        "training": view_training(material.training),
+        "confusion": view_confusion(evaluation),
+        "reliability": view_reliability(evaluation.get("reliability")),
+        "classes": view_classes(evaluation, judged),
+        "worst": view_worst(evaluation, material.pictures),
+        "sheet": view_sheet(material.sheet),
+        "lineage": view_lineage(material),
+        "recipe": list_recipe(material.recipe, material.resolved),
+        "evidence": list_evidence(material),
+        "timeline": view_timeline(material.events),
+        "records": len(material.events),
+    }
+
+
+def _facts(material: Material) -> dict[str, str]:
+    """Return the few numbers on top of the page; empty where they are not known."""
+    rows = (material.sheet or {}).get("rows") or {}
+    last = material.events[-1].time if material.events else None
+    facts = {name: "" for name in ("parameters", "size", "training_seconds", "steps")}
+    for name in facts:
+        claim = material.claim(name)
+        facts[name] = quantities.quantity(claim.value, claim.unit) if claim is not None and claim.value is not None else ""
+    return {
+        **facts,
+        "examples": quantities.count(sum(rows.values())) if rows else "",
+        **{part: quantities.count(rows.get(part, 0)) for part in ("train", "validation", "test")},
+        "date": quantities.moment(last) if last else "",
+        "digest": material.digest("model"),
+    }

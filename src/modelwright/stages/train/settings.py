@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ...core.settings import Auto, Choice, Length, Settings
+from ...core.settings import Auto, Choice, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
 
@@ -34,6 +34,16 @@ class Train(Settings):
     micro_batch: int = Field(0, ge=0, description="examples per forward pass, accumulated to a batch; 0: the whole batch at once")
     optimiser: Annotated[Any, Choice("optimiser")] = Field("adam", validate_default=True, description="what turns gradients into steps")
     schedule: Annotated[Any, Choice("schedule")] = Field("constant", validate_default=True, description="how the learning rate changes with the step")
+    initialise: Annotated[Any, Choice("initialisation")] = Field(
+        "default", validate_default=True, description="how the weights begin; default: as each layer of torch does"
+    )
+    objective: Annotated[Any, Choice("objective")] = Field(
+        "mean", validate_default=True, description="what becomes of the examples' losses before their mean is minimised"
+    )
+    sampler: Annotated[Any, Choice("sampler")] = Field("shuffled", validate_default=True, description="which examples stand in a batch")
+    mixing: Sequence[Annotated[Any, Choice("mixing")]] = Field(
+        (), description="what happens to a training batch: label_smoothing, mixup, cutmix, in this order"
+    )
     clip_norm: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     l1: float = Field(0.0, ge=0, description="weight of the L1 penalty on all matrices")
     early_stopping: EarlyStopping = EarlyStopping()
