@@ -1,4 +1,4 @@
-"""Renew the stamp at the end of every translated page: `python tests/docs/stamp.py`, after the translation was brought up to date.
+"""Renew the stamp at the end of every translated page, once that is up to date: `python tests/docs/stamp.py`.
 
 The stamp holds the digest of the English page that the translation was made from. A test fails when the two differ.
 """

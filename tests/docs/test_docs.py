@@ -2,10 +2,10 @@
 and its translation is of the present text.
 
 How a page is read. Blocks marked `bash`, `python` and `yaml` are run in order in a folder that holds `recipes/` and one
-finished run of `recipes/digits.yaml`. A bash line may end in `# exit code 7`. A `text` block right under a bash block is
-what that block prints: each of its lines must be among those printed, where numbers may differ and `...` stands for
-anything. A block whose first line is `# name.py` or `# name.yaml` is kept as that file. Entry points in a `toml` block are
-made known to the Python that runs the page. Lines that install are not run.
+finished run of `recipes/digits.yaml`. A bash line may end in `# exit code 7`. A `text` block right under a bash block
+is what that block prints: each of its lines must be among those printed, where numbers may differ and `...` stands for
+anything. A block whose first line is `# name.py` or `# name.yaml` is kept as that file. Entry points in a `toml` block
+are made known to the Python that runs the page. Lines that install are not run.
 """
 
 from __future__ import annotations
@@ -33,9 +33,16 @@ FILE_NAME = re.compile(r"# ([\w-]+\.(?:py|yaml))\n")
 NUMBER = re.compile(r"[0-9a-f]{16,}|\d+(?:\.\d+)?")
 RUN = "modelwright run recipes/digits.yaml"
 
-ENGLISH = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if not page.name.endswith(".zh.md"))]
+FENCE = re.compile(r"^```(bash|python|yaml|toml)$", re.MULTILINE)
+
+
+def english_pages(folder: Path) -> list[Path]:
+    return sorted(page for page in folder.rglob("*.md") if not page.name.endswith(".zh.md"))
+
+
+ENGLISH = [ROOT / "README.md", *english_pages(ROOT / "docs")]
 EVERY = [*ENGLISH, *translations(), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-RUNNING = [page for page in ENGLISH if re.search(r"^```(bash|python|yaml|toml)$", page.read_text(encoding="utf-8"), re.MULTILINE)]
+RUNNING = [page for page in ENGLISH if FENCE.search(page.read_text(encoding="utf-8"))]
 
 
 def name_of(page: Path) -> str:
@@ -156,7 +163,9 @@ def must_show(shown: str, printed: str) -> None:
     lines = {squeeze(line) for line in printed.splitlines()}
     for line in filter(None, map(squeeze, shown.splitlines())):
         pattern = ".*".join(map(re.escape, line.split("...")))
-        assert any(re.fullmatch(pattern, found) for found in lines), f"the page shows\n  {line}\nbut this was printed\n{printed}"
+        assert any(re.fullmatch(pattern, found) for found in lines), (
+            f"the page shows\n  {line}\nbut this was printed\n{printed}"
+        )
 
 
 def squeeze(line: str) -> str:
@@ -173,15 +182,19 @@ def test_links_and_mentions_exist(page):
             assert (page.parent / target.partition("#")[0]).exists(), f"{name_of(page)} links to {target}"
     for path, function in MENTION.findall(text):
         assert (ROOT / path).exists(), f"{name_of(page)} names {path}"
-        assert not function or f"def {function}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path} has no {function}"
+        assert not function or f"def {function}(" in (ROOT / path).read_text(encoding="utf-8"), (
+            f"{path} has no {function}"
+        )
 
 
 @pytest.mark.parametrize("page", translations(), ids=name_of)
 def test_translation_is_of_the_present_text(page):
-    """The stamp of a Chinese page is the digest of the English one. Translate what changed, then run tests/docs/stamp.py."""
+    """A Chinese page carries the digest of the English one. Translate what changed, then run tests/docs/stamp.py."""
     stamp = STAMP.search(page.read_text(encoding="utf-8"))
     assert stamp is not None, f"{name_of(page)} has no stamp"
-    assert stamp[0].strip() == stamp_of(english_of(page)), f"{name_of(english_of(page))} was changed since it was translated"
+    assert stamp[0].strip() == stamp_of(english_of(page)), (
+        f"{name_of(english_of(page))} was changed since it was translated"
+    )
 
 
 @pytest.mark.parametrize("page", translations(), ids=name_of)
@@ -195,7 +208,7 @@ def test_translation_has_the_same_blocks_and_headings(page):
 
 def test_every_guide_is_translated():
     """The README and each guide have a Chinese page beside them."""
-    pages = [ROOT / "README.md", *(page for page in (ROOT / "docs" / "guides").glob("*.md") if not page.name.endswith(".zh.md"))]
+    pages = [ROOT / "README.md", *english_pages(ROOT / "docs" / "guides")]
     assert {page.with_suffix(".zh.md") for page in pages} <= set(translations())
 
 
@@ -212,7 +225,11 @@ def test_decisions_are_numbered_without_gaps():
 def test_readme_states_every_exit_code(page):
     """The table of exit codes is the one of the program."""
     table = {int(code) for code in re.findall(r"^\| (\d+) \|", page.read_text(encoding="utf-8"), re.MULTILINE)}
-    families = [family for family in vars(errors).values() if isinstance(family, type) and issubclass(family, errors.ModelwrightError)]
+    families = [
+        family
+        for family in vars(errors).values()
+        if isinstance(family, type) and issubclass(family, errors.ModelwrightError)
+    ]
     assert table == {0, *(family.exit_code for family in families)}
 
 

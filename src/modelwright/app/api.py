@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core import registry
 from ..core.execute import go_on
+from ..core.errors import GateFailed
 from ..core.execute import run as execute
 from ..core.recipe import Recipe, load_recipe
 from ..core.run import Run
@@ -19,10 +20,19 @@ def run(
     recipe: Where | Recipe, *overrides: str, until: str | None = None, runs: Where = "runs", on_progress: OnProgress = go_on, from_scratch: bool = False
 ) -> Run:
     """Run all that a recipe asks for, or up to one stage; then write the report and publish the release, if one was made."""
+    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), overrides)
+    return _run_in(Path(runs) / loaded.name, loaded, until, on_progress, from_scratch)
+
+
+def _run_in(folder: Path, recipe: Recipe, until: str | None, on_progress: OnProgress, from_scratch: bool) -> Run:
     from .publish import publish
 
-    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), overrides)
-    made = execute(loaded, until, on_progress, folder=Path(runs) / loaded.name, from_scratch=from_scratch)
+    try:
+        made = execute(recipe, until, on_progress, folder=folder, from_scratch=from_scratch)
+    except GateFailed:
+        # What an earlier recipe released must not lie there as if this one had; and the report says which gate failed.
+        publish(Run(folder))
+        raise
     publish(made)
     return made
 
@@ -49,8 +59,9 @@ def release(recipe: Where, *overrides: str, **options: Any) -> Run:
 
 def resume(folder: Where, on_progress: OnProgress = go_on) -> Run:
     """Go on with the run in a folder, as its own resolved recipe says."""
-    opened = Run(Path(folder))
-    return run(opened.recipe(), runs=opened.folder.parent, on_progress=on_progress)
+    # The folder is what counts: somebody may have moved or renamed it.
+    opened = Run(Path(folder).resolve())
+    return _run_in(opened.folder, opened.recipe(), None, on_progress, False)
 
 
 def check(recipe: Where, *overrides: str) -> Recipe:

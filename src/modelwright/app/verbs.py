@@ -17,24 +17,35 @@ def _stage_verb(options: Namespace) -> dict[str, Any]:
     from ..core.recipe import load_recipe
 
     recipe = load_recipe(options.recipe, tuple(options.overrides))
-    if options.smoke:
-        recipe = recipe.edited({key: value for key, value in SMOKE.items() if key.split(".")[0] in recipe.sections})
     until = None if options.verb == "run" else options.verb
+    if options.smoke:
+        recipe = _smaller(recipe, until)
     if options.dry_run:
         return _dry_run(recipe, until, options)
-    return _execute(recipe, until, options.runs, options.from_scratch, options)
+    from . import api
+    from .screen import Screen
+
+    with Screen() as screen:
+        made = api.run(recipe, until=until, runs=options.runs, on_progress=screen.on_progress, from_scratch=options.from_scratch)
+    return _told(made, options)
+
+
+def _smaller(recipe: Any, until: str | None) -> Any:
+    """Make the recipe of a smoke test; it has a name of its own, so that it takes no place of a real run."""
+    from ..core.execute import with_defaults
+
+    complete, stages = with_defaults(recipe, until)
+    asked = {stage.name for stage in stages}
+    changes = {key: value for key, value in SMOKE.items() if key.split(".")[0] in asked}
+    return complete.edited({"name": f"{recipe.name}-smoke", **changes})
 
 
 run = prepare = train = evaluate = release = _stage_verb
 
 
-def _execute(recipe: Any, until: str | None, runs: Path, from_scratch: bool, options: Namespace) -> dict[str, Any]:
-    from . import api
+def _told(made: Any, options: Namespace) -> dict[str, Any]:
     from .publish import RELEASE
-    from .screen import Screen
 
-    with Screen() as screen:
-        made = api.run(recipe, until=until, runs=runs, on_progress=screen.on_progress, from_scratch=from_scratch)
     result: dict[str, Any] = {
         "run": str(made.folder),
         "report": str(made.folder / "report.html"),
@@ -103,13 +114,14 @@ def init(options: Namespace) -> dict[str, Any]:
 
 def resume(options: Namespace) -> dict[str, Any]:
     """Go on with an interrupted run."""
-    from ..core.run import Run
+    from . import api
+    from .screen import Screen
 
-    opened = Run(options.run)
-    recipe = opened.recipe()
     if options.dry_run:
-        return _dry_run(recipe, None, Namespace(runs=opened.folder.parent, json=options.json))
-    return _execute(recipe, None, opened.folder.parent, False, options)
+        return _dry_resume(options)
+    with Screen() as screen:
+        made = api.resume(options.run, screen.on_progress)
+    return _told(made, options)
 
 
 def runs(options: Namespace) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .files import new_folder, read_json, write_json
 
 # Optional file in which whoever fills an artifact says what it was made from, so that it can be found again.
 ABOUT = "about.json"
+AGAIN = "run the same recipe with --from-scratch to make it anew"
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,14 @@ def verify(artifact: Artifact) -> None:
         DamagedArtifact: names the first file that is not what it was.
     """
     manifest = _manifest(manifest_path(artifact))
-    check_files(artifact.path, manifest["files"])
+    try:
+        check_files(artifact.path, manifest["files"])
+    except DamagedArtifact as error:
+        (problem,) = error.problems
+        raise DamagedArtifact(problem.found, where=problem.where, expected=problem.expected, next_step=AGAIN) from None
     stated = (manifest["kind"], manifest["digest"], artifact_digest(artifact.kind, manifest["files"]))
     if stated != (artifact.kind, artifact.digest, artifact.digest):
-        raise DamagedArtifact("the manifest was changed", where=manifest_path(artifact), expected=f"digest {artifact.digest[:16]}")
+        raise DamagedArtifact("the manifest was changed", where=manifest_path(artifact), expected=f"digest {artifact.digest[:16]}", next_step=AGAIN)
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -25,7 +25,13 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "verify": ("", f"{HERE}.stages.release.verify:verify"),
         "detect": ("", f"{HERE}.sources.detect:detect"),
     },
-    "input": {"image": ("", f"{HERE}.sources.inputs:read_images")},
+    # Task -> the model that is trained beside every recipe of it, as the honest floor.
+    "floor": {"text": ("tfidf",), "tabular": ("boosting",)},
+    "input": {
+        "image": ("", f"{HERE}.sources.inputs:read_images"),
+        "text": ("", f"{HERE}.sources.inputs:read_texts"),
+        "tabular": ("", f"{HERE}.sources.inputs:read_records"),
+    },
     "task": _parts("tasks.settings", image="Image tasks.image:build", text="Text tasks.text:build", tabular="Tabular tasks.tabular:build"),
     "source": {
         **_parts("sources.samples", sample="SampleSettings sources.samples:read"),

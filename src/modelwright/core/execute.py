@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from . import registry
-from .artifact import Artifact, find, find_about, store, verify
+from .artifact import AGAIN, Artifact, find, find_about, store, verify
 from .digest import code_digest, digest_of
 from .errors import DamagedArtifact, ModelwrightError, RecipeError
 from .evidence import Evidence
 from .files import write_json
-from .journal import Journal
+from .journal import Journal, read_journal
 from .order import order
 from .recipe import Recipe
 from .run import Record, Run
 from .stage import Answer, Context, OnProgress, Progress, Stage
 
 DEPTH_LIMIT = 2
+FINISHED = "stage finished"
 
 
 def go_on(progress: Progress) -> Answer:
@@ -56,14 +57,8 @@ def run(
         opened.update(recipe=recipe.resolved(), base=str(recipe.base))
         journal.append("run started", recipe=recipe.digest, stages=[stage.name for stage in stages])
         execution = _Execution(opened, journal, recipe, on_progress, from_scratch, depth)
-        before: dict[str, str] = opened.state()["current"]
-        current: dict[str, str] = {}
         for stage in stages:
-            record = execution.execute(stage)
-            current[stage.name] = record.key
-            # What came later in an earlier run stays true only while nothing before it has changed.
-            unchanged = all(before.get(name) == key for name, key in current.items())
-            opened.update(current={**current, **{name: key for name, key in before.items() if unchanged and name not in current}})
+            execution.execute(stage)
         journal.append("run finished")
         journal.checkpoint()
     return opened
@@ -103,15 +98,18 @@ def environment() -> dict[str, str]:
 
 
 class _Execution:
-    """Owns what the stages of one run have made so far: artifacts by kind, evidence in order."""
+    """Owns what the stages of one run have made so far: artifacts by kind, evidence in order, the current record of each."""
 
     def __init__(self, opened: Run, journal: Journal, recipe: Recipe, on_progress: OnProgress, from_scratch: bool, depth: int) -> None:
         self.run, self.journal, self.recipe = opened, journal, recipe
         self.on_progress, self.from_scratch, self.depth = on_progress, from_scratch, depth
         self.artifacts: dict[str, Artifact] = {}
         self.evidence: list[Evidence] = []
+        self.before: dict[str, str] = opened.state()["current"]
+        self.current: dict[str, str] = {}
+        self.sealed = {item.data["key"]: item.data.get("record") for item in read_journal(journal.path) if item.event == FINISHED}
 
-    def execute(self, stage: Stage) -> Record:
+    def execute(self, stage: Stage) -> None:
         """Run one stage, or take what it made before under the same key."""
         inputs = {kind: self.artifacts[kind] for kind in stage.needs}
         for artifact in inputs.values():
@@ -122,14 +120,37 @@ class _Execution:
         if self.from_scratch:
             self.run.record_path(stage.name, key).unlink(missing_ok=True)
             shutil.rmtree(work, ignore_errors=True)
-        record = self.run.record(stage.name, key)
-        if record is not None and self._still_there(record):
+        record = self._made_before(stage.name, key)
+        if record is not None:
             self.on_progress(Progress(stage.name, message="nothing to do: made already"))
             self.journal.append("stage skipped", stage=stage.name, key=key)
         else:
+            # Should the stage fail, what an earlier recipe gave here must not pass for what this one gives.
+            self._keep_later_ones(changed=self.before.get(stage.name) != key)
             record = self._execute(stage, key, work, inputs, gathered)
+        self.current[stage.name] = key
+        self._keep_later_ones(changed=False)
         self.artifacts.update({kind: find(self.run.shelf, kind, digest) for kind, digest in record.outputs.items()})
         self.evidence += record.evidence
+
+    def _keep_later_ones(self, changed: bool) -> None:
+        """Store which records are current; what came later in an earlier run stays true only while nothing before it has changed."""
+        unchanged = not changed and all(self.before.get(name) == key for name, key in self.current.items())
+        later = {name: key for name, key in self.before.items() if unchanged and name not in self.current}
+        self.run.update(current={**self.current, **later})
+
+    def _made_before(self, stage: str, key: str) -> Record | None:
+        """Return what the stage gave under this key, if the journal knows of it and all of it is still there.
+
+        Raises:
+            DamagedArtifact: the record is not the one that the journal sealed.
+        """
+        record = self.run.record(stage, key)
+        if record is None or not self.sealed.get(key) or not self._still_there(record):
+            return None
+        if digest_of(record.to_json()) != self.sealed[key]:
+            where = self.run.record_path(stage, key)
+            raise DamagedArtifact("the record of this stage was changed", where=where, expected="the record that the journal sealed", next_step=AGAIN)
         return record
 
     def _still_there(self, record: Record) -> bool:
@@ -159,7 +180,7 @@ class _Execution:
         outputs = {kind: item.digest for kind, item in context.outputs.items()}
         record = Record(stage.name, key, outputs, tuple(context.evidence), round(seconds, 3), round(cpu_seconds, 3))
         write_json(self.run.record_path(stage.name, key), record.to_json())
-        self.journal.append("stage finished", stage=stage.name, key=key, outputs=outputs, seconds=record.seconds)
+        self.journal.append(FINISHED, stage=stage.name, key=key, outputs=outputs, seconds=record.seconds, record=digest_of(record.to_json()))
         self.journal.checkpoint()
         shutil.rmtree(work, ignore_errors=True)
         return record

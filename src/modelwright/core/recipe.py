@@ -7,7 +7,8 @@ came from: a default, a line of the file, a line of the file it extends, or the 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from .settings import Choice, Settings
 
 VERSION = 1
 HEADER = ("version", "name", "seed", "extends")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Recipe:
         origins = dict(self.origins)
         for key, value in changes.items():
             path = tuple(key.split("."))
-            _assign(data, path, value, key)
+            _assign(data, path, copy.deepcopy(value), key)
             origins[path] = "edited"
         return _validate(Positioned(data, {}, self.name), self.base, origins)
 
@@ -129,11 +131,13 @@ def _merge(parent: Any, child: Any) -> Any:
 
 def _assign(data: dict[str, Any], path: KeyPath, value: Any, key: str) -> None:
     place: Any = data
-    for step, following in zip(path[:-1], path[1:], strict=True):
-        # `optimiser: adam` is short for `optimiser: {kind: adam}`, so a key below it opens it up.
-        if isinstance(place.get(step), str) and following != "kind":
+    for step in path[:-1]:
+        # `optimiser: adam` is short for `optimiser: {kind: adam}`, so a key below it opens it up; so is an empty section.
+        if isinstance(place.get(step), str):
             place[step] = {"kind": place[step]}
-        place = place.setdefault(step, {}) if isinstance(place, dict) else None
+        elif place.get(step) is None:
+            place[step] = {}
+        place = place[step]
         if not isinstance(place, dict):
             raise RecipeError(f"'{step}' is not a mapping", where=f"command line: {key}", expected="a key that exists in the recipe")
     place[path[-1]] = value
@@ -142,7 +146,7 @@ def _assign(data: dict[str, Any], path: KeyPath, value: Any, key: str) -> None:
 def _validate(source: Positioned, base: Path, origins: dict[KeyPath, str]) -> Recipe:
     known = known_sections()
     data: dict[str, Any] = source.data
-    problems = _header_problems(source)
+    problems = _header_problems(source, origins)
     sections: dict[str, Settings] = {}
     for name, value in data.items():
         if name in HEADER or name.startswith("x-"):
@@ -154,7 +158,7 @@ def _validate(source: Positioned, base: Path, origins: dict[KeyPath, str]) -> Re
         try:
             sections[name] = _validate_section(known[name], {} if value is None else value)
         except ValidationError as error:
-            problems += [_problem(*item, name, source, origins, known[name]) for item in _unfold(error.errors())]
+            problems += _joined([_problem(*item, name, source, origins, known[name]) for item in _unfold(error.errors(), value)])
     for name, section in known.items():
         if isinstance(section, Choice) and name not in data:
             problems.append(Problem(f"the section '{name}' is missing", source.name, f"a section '{name}'"))
@@ -177,17 +181,19 @@ def _misfits(sections: dict[str, Settings], source: Positioned, origins: dict[Ke
     return problems
 
 
-def _header_problems(source: Positioned) -> list[Problem]:
-    data, problems = source.data, []
-    if data.get("version") != VERSION:
-        problems.append(Problem(f"version is {data.get('version')!r}", source.where(("version",)), f"version: {VERSION}"))
-    name = data.get("name", "recipe")
-    if not isinstance(name, str) or not name or set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."):
-        problems.append(Problem(f"name is {name!r}", source.where(("name",)), "letters, digits, '_', '-' and '.'"))
-    seed = data.get("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        problems.append(Problem(f"seed is {seed!r}", source.where(("seed",)), "a whole number from 0"))
-    return problems
+def _header_problems(source: Positioned, origins: dict[KeyPath, str]) -> list[Problem]:
+    version, name, seed, extends = (source.data.get(key, default) for key, default in zip(HEADER, (None, "recipe", 0, ""), strict=True))
+    expected = {}
+    if type(version) is not int or version != VERSION:
+        expected["version"] = f"version: {VERSION}"
+    # The name becomes a folder, so it must be neither hidden nor the folder above.
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        expected["name"] = "at most 100 letters, digits, '_', '-' and '.', the first a letter, a digit or '_'"
+    if type(seed) is not int or not 0 <= seed < 2**63:
+        expected["seed"] = "a whole number from 0 to 2^63 - 1"
+    if not isinstance(extends, str):
+        expected["extends"] = "the path of another recipe"
+    return [Problem(f"{key} is {_short(source.data.get(key))}", _where(source, origins, (key,)), text) for key, text in expected.items()]
 
 
 def _where(source: Positioned, origins: dict[KeyPath, str], path: KeyPath) -> str:
@@ -197,17 +203,38 @@ def _where(source: Positioned, origins: dict[KeyPath, str], path: KeyPath) -> st
     return source.where(path)
 
 
-def _unfold(details: list[Any], prefix: KeyPath = ()) -> list[tuple[KeyPath, Any]]:
+def _unfold(details: list[Any], value: Any, prefix: KeyPath = ()) -> list[tuple[KeyPath, Any]]:
     """Bring the errors of nested parts (see settings.Choice) to the surface, with their full places."""
     flat: list[tuple[KeyPath, Any]] = []
     for detail in details:
-        # Pydantic names the branch of a union in the place ('function-...', 'list[...]'); a recipe has no such key.
-        place = tuple(key for key in detail["loc"] if isinstance(key, int) or key.replace("_", "").replace("-", "").isalnum() and not key.startswith("function"))
+        place, found = _place(detail, value)
         if detail["type"] == "nested":
-            flat += _unfold(detail["ctx"]["errors"], (*prefix, *place))
+            flat += _unfold(detail["ctx"]["errors"], found, (*prefix, *place))
         else:
             flat.append(((*prefix, *place), detail))
     return flat
+
+
+def _place(detail: Any, value: Any) -> tuple[KeyPath, Any]:
+    """Follow an error into the data; pydantic also names branches of unions ('int', 'function-...'), which no recipe has."""
+    place: list[str | int] = []
+    for position, key in enumerate(detail["loc"], 1):
+        if isinstance(value, dict) and key in value or isinstance(value, (list, tuple)) and isinstance(key, int):
+            place.append(key)
+            value = value[key]
+        elif detail["type"] == "missing" and position == len(detail["loc"]):
+            place.append(key)
+    return tuple(place), value
+
+
+def _joined(problems: list[Problem]) -> list[Problem]:
+    """Say once what several branches of a union say of the same value: expected this or that."""
+    joined: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        key = (problem.where, problem.found)
+        before = joined.get(key)
+        joined[key] = replace(problem, expected=f"{before.expected} or {problem.expected}") if before and problem.expected != before.expected else problem
+    return list(joined.values())
 
 
 def _validate_section(section: type[Settings] | Choice, value: Any) -> Settings:
@@ -232,8 +259,12 @@ def _problem(
         found = f"'{dotted}': '{context['name']}' is not a {context['kind']}{hint}"
         return Problem(found, _where(source, origins, path), f"one of {', '.join(context['known'])}")
     message = detail["msg"].removeprefix("Value error, ")
-    found = "" if message.startswith("found") else f"found {_short(detail['input'])}, "
-    return Problem(f"'{dotted}': {found}{message[0].lower() + message[1:]}", _where(source, origins, path))
+    found, comma, expected = message.partition(", expected ")
+    if not comma:
+        found, expected = f"found {_short(detail['input'])}", message.removeprefix("Input should be ").removeprefix("expected ")
+        if detail["type"] in ("model_type", "dict_type"):
+            expected = "a mapping of keys"
+    return Problem(f"'{dotted}': {found}", _where(source, origins, path), expected[0].lower() + expected[1:])
 
 
 def _short(value: Any) -> str:

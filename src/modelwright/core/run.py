@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .artifact import Artifact, find
-from .errors import Busy, DataError
+from .artifact import AGAIN, Artifact, find
+from .errors import Busy, DamagedArtifact, DataError
 from .evidence import Evidence
 from .files import explained, read_json, remove_unfinished, write_json
 from .journal import Journal
@@ -40,8 +40,15 @@ class Record:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Record:
-        """Read what `to_json` wrote."""
-        return cls(**{**data, "evidence": tuple(Evidence.from_json(item) for item in data["evidence"])})
+        """Read what `to_json` wrote.
+
+        Raises:
+            DamagedArtifact: it is something else.
+        """
+        try:
+            return cls(**{**data, "evidence": tuple(Evidence.from_json(item) for item in data["evidence"])})
+        except (TypeError, KeyError) as error:
+            raise DamagedArtifact(f"this is not the record of a stage: {error}", expected="the record that was written", next_step=AGAIN) from None
 
 
 class Run:
@@ -89,7 +96,11 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Return the present state: the recipe, the current record of each stage, what `auto` became."""
         path = self.folder / STATE
-        return read_json(path) if path.exists() else {"recipe": None, "base": None, "current": {}, "resolved": {}}
+        empty: dict[str, Any] = {"recipe": None, "base": None, "current": {}, "resolved": {}}
+        found = read_json(path) if path.exists() else empty
+        if not isinstance(found, dict) or set(found) != set(empty):
+            raise DamagedArtifact("this is not the state of a run", where=path, expected=", ".join(empty), next_step="move the run folder away and run the recipe again")
+        return found
 
     def update(self, **changes: Any) -> None:
         """Change the state, atomically."""

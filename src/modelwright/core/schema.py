@@ -7,7 +7,7 @@ from typing import Any
 
 from . import registry
 from .builtin import BUILTIN
-from .recipe import VERSION, known_sections
+from .recipe import NAME, VERSION, known_sections
 from .settings import CHOICE_MARK, Choice, Settings
 
 # Kinds of parts that are chosen by name inside a section.
@@ -25,7 +25,7 @@ def recipe_schema() -> dict[str, Any]:
         definitions[f"choice-{kind}"] = _choice(kind, definitions)
     header = {
         "version": {"const": VERSION},
-        "name": {"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"},
+        "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
         "seed": {"type": "integer", "minimum": 0},
         "extends": {"type": "string", "description": "another recipe, whose keys hold where this one has none"},
     }

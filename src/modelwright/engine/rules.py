@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -47,4 +48,17 @@ class NonFiniteGuard:
             return Verdict.APPLY
         self.in_a_row += 1
         self.skipped += 1
-        return Verdict.STOP if self.in_a_row >= self.patience else Verdict.SKIP
+        return Verdict.STOP if self.exhausted else Verdict.SKIP
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self.in_a_row >= self.patience
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return what a checkpoint must hold."""
+        return {}, {"in_a_row": self.in_a_row, "skipped": self.skipped}
+
+    def restore(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.in_a_row, self.skipped = numbers["in_a_row"], numbers["skipped"]

@@ -10,7 +10,7 @@ from ..core.settings import Auto, Fraction, Settings
 
 Balanced = Field(False, description="count every class as much as every other, however few rows it has")
 Inverse = "inverse strength of the L2 penalty: smaller is stronger"
-Iterations = Field(1000, ge=1, description="most iterations of the solver; not to converge within them is an error")
+Iterations = Field(100, ge=1, description="most Newton steps of the solver; not to converge within them is an error")
 
 
 class Boosting(Settings):
@@ -25,7 +25,7 @@ class Boosting(Settings):
     leaf_rows: int = Field(20, ge=1, description="a leaf must hold at least so many training rows")
     l2: float = Field(1.0, ge=0, description="L2 penalty of a leaf's answer")
     early_stopping: Fraction = Field(
-        0.1, ge=0, lt=1, description="share of the rows kept aside to stop early; 0: never stop, as where a class is too rare to have a row among them"
+        0.1, ge=0, le=0.5, description="share of the rows kept aside to stop early; 0: never stop, as where a class is too rare to have a row among them"
     )
     patience: int = Field(10, ge=1, description="rounds without a better loss on the rows kept aside before stopping")
     balanced: bool = Balanced
@@ -64,6 +64,6 @@ class Tfidf(Settings):
     ngrams: int | Auto = Field("auto", ge=1, le=5, description="longest n-gram, in tokens; auto: 3 for characters, else 2")
     least: int = Field(2, ge=1, description="training texts that an n-gram must occur in")
     sublinear: bool = Field(True, description="count an n-gram that occurs t times as 1 + ln t")
-    C: float = Field(10.0, gt=0, description=Inverse)
+    C: float = Field(30.0, gt=0, description=Inverse)
     balanced: bool = Balanced
     iterations: int = Iterations

@@ -35,31 +35,47 @@ def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Boosting, cla
         DataError: there is no column, or fewer than two classes.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.utils.class_weight import compute_sample_weight
 
     check_table(columns, cardinalities)
     present, renumbered = present_classes(targets, classes)
     order, by_set = _order(cardinalities)
     codes = known_codes(columns["codes"], cardinalities)[:, order]
-    # scikit-learn numbers the categories that occur in this order, and takes a missing one as NaN.
-    seen = [np.unique(codes[:, column][codes[:, column] > 0]) for column in range(by_set)]
-    stops = settings.early_stopping > 0 and np.bincount(renumbered).min() * settings.early_stopping >= 1
+    values_NF = _table(columns, codes, 0)
+    grown, watched = _split(renumbered, settings.early_stopping, seed)
+    # A column that is never there cannot be cut into bins; one that never varies is not split.
+    values_NF[:, np.isnan(values_NF[grown]).all(axis=0)] = 0.0
+    weights = compute_sample_weight("balanced" if settings.balanced else None, renumbered)
     model = HistGradientBoostingClassifier(
         max_iter=settings.iterations,
         learning_rate=settings.learning_rate,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.leaf_rows,
         l2_regularization=settings.l2,
-        early_stopping=bool(stops),
-        validation_fraction=settings.early_stopping if stops else None,
+        early_stopping=watched.size > 0,
         n_iter_no_change=settings.patience,
-        class_weight="balanced" if settings.balanced else None,
         categorical_features=range(by_set) if by_set else None,
         random_state=seed % SEEDS,
-    ).fit(_table(columns, codes, 0), renumbered)
+    )
+    kept = {"X_val": values_NF[watched], "y_val": renumbered[watched], "sample_weight_val": weights[watched]} if watched.size else {}
+    model.fit(values_NF[grown], renumbered[grown], sample_weight=weights[grown], **kept)
+    # scikit-learn numbers the categories that occur in this order.
+    seen = [np.unique(codes[grown, column][codes[grown, column] > 0]) for column in range(by_set)]
     # scikit-learn has no public way to its trees; the test of equality notices when these two names change.
     trees = [tree for round_ in model._predictors for tree in round_]
     baseline = np.array(model._baseline_prediction, dtype=np.float64).reshape(1, -1)
     return {**_flatten(trees, seen), "baseline": baseline, "present": present, "numbers": np.array([columns["numbers"].shape[1]])}
+
+
+def _split(targets: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to grow trees on and those to watch: none of these where a class is too rare to have its share."""
+    from sklearn.model_selection import train_test_split
+
+    rows = np.arange(len(targets))
+    if np.bincount(targets).min() * share < 1:
+        return rows, rows[:0]
+    grown, watched = train_test_split(rows, test_size=share, stratify=targets, random_state=seed % SEEDS)
+    return np.sort(grown), np.sort(watched)
 
 
 def predict(arrays: Arrays, columns: Arrays, classes: int, cardinalities: list[int]) -> np.ndarray:

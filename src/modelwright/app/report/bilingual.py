@@ -30,9 +30,9 @@ CHINESE = {
     "Asked for, not judged yet": "已要求，尚未判定",
     # Metrics.
     "Metrics": "指标", "Each value with its interval, measured on the test part, which is opened once per model.": "每个数值及其区间，均在测试集上测得；每个模型只打开测试集一次。",
-    "Measure": "指标", "Interval": "区间", "Value": "数值", "Method": "方法", "Source": "出处", "Status": "状态", "Range": "范围",
+    "Measure": "指标", "Interval": "区间", "Intervals": "区间", "Value": "数值", "Method": "方法", "Source": "出处", "Status": "状态", "Range": "范围",
     "higher is better": "越高越好", "lower is better, each on its own scale": "越低越好，各用自己的刻度", "other measures, each on its own scale": "其他指标，各用自己的刻度",
-    "All averages": "全部平均方式", "Per class, with intervals": "各类别（含区间）", "Folds": "交叉验证",
+    "All averages": "全部平均方式", "Folds": "交叉验证",
     "Mean over folds with its interval; each ring is one fold.": "各折均值及区间；每个圆环代表一折。",
     "Baselines": "基线", "This model beside simple baseline models, on the same test part.": "本模型与简单基线模型在同一测试集上的对比。", "this model": "本模型",
     # Curves.

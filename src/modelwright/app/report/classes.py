@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from ...core.evidence import Evidence
 from .axis import Axis
-from .metrics import Row, view_row
 from .quantities import bounds, count, significant
 from .whiskers import bar
 
@@ -45,21 +44,18 @@ class Classes:
 
     shown: tuple[ClassRow, ...]
     rest: tuple[ClassRow, ...]
-    claims: tuple[Row, ...]
 
 
 def view_classes(evaluation: dict[str, Any], claims: Sequence[Evidence]) -> Classes | None:
     """Return the measures of each class, or nothing when none was measured."""
     by_name = {item.name: item for item in claims}
-    # Classes come from the claims where the evaluation names none, so that each claim finds its place.
     classes = [str(name) for name in evaluation.get("classes") or []]
     rows = [_row(name, evaluation, by_name) for name in classes if any(f"{measure}[{name}]" in by_name for measure in MEASURES)]
     if not rows:
         return None
-    details = tuple(view_row(item, None, name=Markup("{}").format(item.name)) for item in claims if item.name.partition("[")[0] in MEASURES and "[" in item.name)
     if len(rows) > SHOWN:
         rows.sort(key=lambda row: row.worst)
-    return Classes(tuple(rows[:SHOWN]), tuple(rows[SHOWN:]), details)
+    return Classes(tuple(rows[:SHOWN]), tuple(rows[SHOWN:]))
 
 
 def _row(name: str, evaluation: dict[str, Any], by_name: dict[str, Evidence]) -> ClassRow:

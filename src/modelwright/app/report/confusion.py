@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from .quantities import count, finite, percent
+from .quantities import count, finite, share
 
 # Beyond this many classes cells show no shares; beyond the second the matrix gives way to the list of mistakes.
 FEW_CLASSES, MOST_CLASSES = 16, 60
@@ -60,13 +59,13 @@ def view_confusion(evaluation: dict[str, Any]) -> Confusion | None:
         ((value, here, there) for here, row in enumerate(table) for there, value in enumerate(row) if value and here != there),
         key=lambda item: (-item[0], item[1], item[2]),
     )
-    mistakes = tuple(Mistake(classes[here], classes[there], count(value), percent(value / totals[here])) for value, here, there in wrong[:MISTAKES])
+    mistakes = tuple(Mistake(classes[here], classes[there], count(value), share(value, totals[here])) for value, here, there in wrong[:MISTAKES])
     right = count(sum(table[index][index] for index in range(len(classes))))
     return Confusion(tuple(classes), rows if len(classes) <= MOST_CLASSES else (), len(classes) > FEW_CLASSES, mistakes, right, count(sum(totals)))
 
 
 def _cell(value: float, total: float, right: bool) -> Cell:
-    share = value / total if total else 0.0
-    # Mistakes are few and are what one looks for: their square root is drawn.
-    strength = share if right else math.sqrt(share)
-    return Cell(count(value), f"{100 * share:.1f} %" if value else "", round(strength, 3), right)
+    part = value / total if total else 0.0
+    # Mistakes are few and are what one looks for: the cube root of their share is drawn.
+    strength = part if right else part ** (1 / 3)
+    return Cell(count(value), share(value, total) if value else "", round(strength, 3), right)

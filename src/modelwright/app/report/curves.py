@@ -13,13 +13,15 @@ from .drawing import at, dot, frame, line, plot, tag
 from .quantities import count, finite, significant
 
 HEIGHT = 240
+LINES = {"training": "Training", "validation": "Validation"}
 Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One chart: its caption, the lines' names with their styles, the drawing."""
+    """One chart: the id of its caption, the caption, the lines' names with their styles, the drawing."""
 
+    identifier: str
     caption: Markup
     legend: tuple[tuple[str, Markup], ...]
     note: Markup
@@ -73,7 +75,8 @@ def _chart(name: str, series: dict[str, Points], across: Axis, kept: float | Non
         up = linear_axis(min(values), 1.0)
     parts = [frame(across, up)]
     if kept:
-        parts.append(_kept_mark(across, kept))
+        there = [100 - up.at(y) for points in series.values() for x, y in points if x == kept]
+        parts.append(_kept_mark(across, kept, below=bool(there) and min(there) < 40))
     for style, points in series.items():
         places = [(across.at(x), 100 - up.at(y)) for x, y in points]
         if len(places) > 1:
@@ -81,15 +84,18 @@ def _chart(name: str, series: dict[str, Points], across: Axis, kept: float | Non
         for (x, y), (left, top) in zip(points, places, strict=True):
             chosen = style == "validation" and x == kept
             parts.append(dot(left, top, f"point {style}{' kept' if chosen else ''}", 5.5 if chosen else 2.2, f"{count(x)}: {significant(y)}"))
-    legend = tuple((style, say(f"{style} part")) for style, points in series.items() if points)
+    legend = tuple((style, say(LINES[style])) for style, points in series.items() if points)
     note = say("logarithmic scale") if up.logarithmic else Markup("")
-    return Curve(measure_name(name), legend, note, plot(HEIGHT, identifier, *parts))
+    return Curve(identifier, measure_name(name), legend, note, plot(HEIGHT, identifier, *parts))
 
 
-def _kept_mark(across: Axis, kept: float) -> Markup:
+def _kept_mark(across: Axis, kept: float, *, below: bool) -> Markup:
+    """Mark the kept step; its label goes to the end of the line that the curves leave free."""
     place = across.at(kept)
     anchor, shift = ("end", "-6") if place > 60 else ("start", "6")
-    label = tag("text", say("kept: step {step}", svg=True, step=count(kept)), x=at(place), y="0", dx=shift, dy="0.9em", text_anchor=anchor, class_="kept-label")
+    top, drop = ("100%", "-0.7em") if below else ("0", "0.9em")
+    text = say("kept: step {step}", svg=True, step=count(kept))
+    label = tag("text", text, x=at(place), y=top, dx=shift, dy=drop, text_anchor=anchor, class_="kept-label")
     return tag("line", x1=at(place), x2=at(place), y1="0", y2="100%", class_="kept-line") + label
 
 

@@ -71,7 +71,7 @@ def _draw(steps: list[Step]) -> Markup:
     for step in steps:
         parts.append(_stage_box(step, _left(column[step.stage])))
         parts += [_artifact_box(output, _left(column[step.stage]), first + index * (ARTIFACT_HEIGHT + SPACE)) for index, output in enumerate(step.outputs)]
-    return tag("svg", *parts, class_="lineage", viewBox=f"0 0 {width} {height}", width=width, height=height, aria_hidden="true")
+    return tag("svg", *parts, class_="lineage", viewBox=f"0 0 {width} {height}", style=f"min-width:{0.72 * width:.0f}px;max-width:{width}px", aria_hidden="true")
 
 
 def _left(column: int) -> float:

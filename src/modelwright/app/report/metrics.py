@@ -85,6 +85,16 @@ def pick_headline(claims: Sequence[Evidence], fallback: Evidence | None) -> Head
     )
 
 
+def list_methods(claims: Sequence[Evidence]) -> tuple[str, ...]:
+    """Return how the intervals were made, each way once, with the measures it was used for where it was not the first."""
+    ways: dict[str, list[str]] = {}
+    for item in claims:
+        if item.low is not None and "[" not in item.name:
+            way = f"{item.method}, {percent(item.confidence)}" if item.confidence else item.method
+            ways.setdefault(way, []).append(item.name)
+    return tuple(way if index == 0 else f"{way} ({', '.join(names)})" for index, (way, names) in enumerate(ways.items()))
+
+
 def group_metrics(claims: Sequence[Evidence]) -> tuple[Group, ...]:
     """Return the metrics of the whole test part, those that people compare first."""
     whole = [item for item in claims if "[" not in item.name]
@@ -130,7 +140,7 @@ def view_folds(evaluation: dict[str, Any], claims: Sequence[Evidence]) -> tuple[
             name = item.name[len("cross_validation[") : -1]
             scores = [score for fold in folds if (score := finite(fold.get(name))) is not None]
             axis = linear_axis(*_span([item], scores))
-            row = view_row(item, axis, scores, measure_name(name))
+            row = view_row(item, Axis(axis.low, axis.high, (axis.low, axis.high)), scores, measure_name(name))
             rows.append(Row(**{**row.__dict__, "drawing": row.drawing + end_labels(axis)}))
     return tuple(rows)
 
@@ -193,7 +203,7 @@ def _own_row(item: Evidence) -> Row:
     if item.value is None:
         return view_row(item, None)
     axis = _own_axis(item)
-    row = view_row(item, axis)
+    row = view_row(item, Axis(axis.low, axis.high, (axis.low, axis.high)))
     unit = unit_name(item.unit) if item.unit not in ("", "fraction") else Markup("")
     name = Markup("{} <span class='unit'>{}</span>").format(row.name, unit) if unit else row.name
     return Row(**{**row.__dict__, "name": name, "drawing": row.drawing + end_labels(axis)})

@@ -16,7 +16,7 @@ from .examples import view_worst
 from .lineage import view_lineage
 from .listing import list_evidence, list_recipe
 from .material import Material, read_material
-from .metrics import compare_floors, group_metrics, pick_headline, view_folds
+from .metrics import compare_floors, group_metrics, list_methods, pick_headline, view_folds
 from .reliability import view_reliability
 from .sheet import view_sheet
 from .timeline import view_timeline
@@ -44,8 +44,8 @@ def render(material: Material) -> str:
     here = files(__package__)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update(
-        say=bilingual.say, measure_name=bilingual.measure_name, short=quantities.short, style=Markup((here / STYLE).read_text()),
-        script=Markup((here / SCRIPT).read_text()),
+        say=bilingual.say, measure_name=bilingual.measure_name, short=quantities.short, style=Markup((here / STYLE).read_text(encoding="utf-8")),
+        script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
     )  # fmt: skip
     template = environment.from_string((here / TEMPLATE).read_text(encoding="utf-8"))
     return template.render(**_view(material))
@@ -58,11 +58,12 @@ def _view(material: Material) -> dict[str, Any]:
     return {
         "name": material.name,
         "problems": material.problems,
-        "release": material.recipe.get("release") or {},
+        "release": {name: (material.recipe.get("release") or {}).get(name, "") for name in ("purpose", "limits", "owner", "licence")},
         "verdict": judge_run(material),
         "headline": pick_headline(judged, material.claim("validation_accuracy")),
         "facts": _facts(material),
         "groups": group_metrics([item for item in judged if item.n is not None or item.value is not None]),
+        "methods": list_methods(judged),
         "folds": view_folds(evaluation, judged),
         "floors": compare_floors(evaluation, judged),
         "training": view_training(material.training),

@@ -53,9 +53,15 @@ def bounds(value: float, low: float, high: float) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Write a fraction of one in per cent with at most four significant digits: 98.28 %, 0.07725 %."""
-    shown = f"{100 * fraction:.4g}" if fraction >= 1e-6 else f"{100 * fraction:.1e}"
-    return "0 %" if fraction == 0 else f"{shown} %"
+    """Write a probability in per cent with four significant digits: 98.28 %, 0.07725 %; round ones stay short: 95 %."""
+    if abs(100 * fraction - round(100 * fraction)) < 1e-9:
+        return f"{round(100 * fraction)} %"
+    return f"{significant(100 * fraction)} %"
+
+
+def share(part: float, whole: float) -> str:
+    """Write what share of a whole a count is, in per cent with one decimal; the counts themselves stand beside it."""
+    return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
 def quantity(value: float, unit: str = "") -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from .axis import Axis, linear_axis
 from .bilingual import say
 from .drawing import at, dot, frame, line, plot, tag
-from .quantities import count, finite, percent
+from .quantities import bounds, count, finite, percent, significant
 
 HEIGHT = 320
 FIELDS = ("low", "high", "count", "confidence", "accuracy", "accuracy_low", "accuracy_high")
@@ -41,10 +41,10 @@ def view_reliability(bins: Any) -> Reliability | None:
         parts.append(dot(x, 100 - SHARE.at(item["accuracy"]), "value", 4.5, hint))
     rows = tuple(
         (
-            f"{percent(item['low'])} – {percent(item['high'])}",
-            percent(item["confidence"]),
-            percent(item["accuracy"]),
-            f"{percent(item['accuracy_low'])} – {percent(item['accuracy_high'])}",
+            f"{item['low']:.2f} – {item['high']:.2f}",
+            significant(item["confidence"]),
+            significant(item["accuracy"]),
+            bounds(1.0, item["accuracy_low"], item["accuracy_high"]),
             count(item["count"]),
         )
         for item in found

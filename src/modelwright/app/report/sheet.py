@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .quantities import count, finite, percent
+from .quantities import count, finite, share
 
 PARTS = ("train", "validation", "test")
 LABELS_SHOWN = 40
@@ -62,7 +62,7 @@ def view_sheet(sheet: dict[str, Any]) -> Sheet | None:
         files=tuple((str(name), str(digest)) for name, digest in (sheet.get("files") or {}).items()),
         columns=tuple(map(str, sheet.get("columns") or [])),
         parts=tuple(
-            Part(name, count(number), percent(number / total) if total else "–", round(100 * number / total, 3) if total else 0.0)
+            Part(name, count(number), share(number, total), round(100 * number / total, 3) if total else 0.0)
             for name, number in rows.items()
         ),
         total=count(total),
@@ -92,6 +92,6 @@ def _labels(labels: dict[str, dict[str, int]], parts: list[str]) -> tuple[LabelR
         for part in parts:
             counts = labels.get(part, {})
             number, total, most = counts.get(name, 0), sum(counts.values()), max(counts.values(), default=0)
-            cells.append((count(number), percent(number / total) if total else "–", round(100 * number / most, 2) if most else 0.0))
+            cells.append((count(number), share(number, total), round(100 * number / most, 2) if most else 0.0))
         found.append(LabelRow(name, tuple(cells)))
     return tuple(found)

@@ -33,7 +33,7 @@ def bar(axis: Axis, value: float, low: float | None = None, high: float | None =
     ]
     if low is not None and high is not None:
         parts += _interval(axis, low, high)
-    return tag("svg", *parts, class_="row-chart", width="100%", height=26, aria_hidden="true")
+    return tag("svg", *parts, class_="row-chart", width="100%", height=20, aria_hidden="true")
 
 
 def axis_labels(axis: Axis) -> Markup:
@@ -51,7 +51,7 @@ def end_labels(axis: Axis) -> Markup:
     """Draw the two ends of an axis that belongs to one row only."""
     left = tag("text", axis.label(axis.ticks[0]), x="0", y="100%", dy="-1", text_anchor="start", class_="tick")
     right = tag("text", axis.label(axis.ticks[-1]), x="100%", y="100%", dy="-1", text_anchor="end", class_="tick")
-    return tag("svg", left, right, class_="row-chart", width="100%", height=14, aria_hidden="true")
+    return tag("svg", left, right, class_="row-chart ends", width="100%", height=14, aria_hidden="true")
 
 
 def _ticks(axis: Axis) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,10 @@ from ...core.stage import Context
 from ...engine.dataset import read_part
 from ...engine.predictor import Predictor, build_task, open_predictor
 from ...methods.statistics.calibration import reliability_curve
-from ...methods.statistics.intervals import t_interval
 from ...tasks.task import Examples
+from .floor import compare_with_floor
+from .folds import cross_validate
 from .settings import Evaluate
-
-# What is reported over folds: one number a fold, so no more than the few that people compare.
-FOLD_CLAIMS = ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc")
-
 
 def run(context: Context) -> None:
     """Judge the model of a recipe."""
@@ -36,15 +34,19 @@ def run(context: Context) -> None:
     examples = read_part(context.inputs["dataset"].path, "test")
     classes: list[str] = examples.learnt["classes"]
     context.claim(*(_named(item, classes, about) for item in claims))
-    folds = _cross_validate(context, settings.folds, about) if settings.folds else []
+    folds = cross_validate(context, settings.folds, about) if settings.folds else []
+    floors = compare_with_floor(context, targets, answers, about) if settings.floor == "auto" else []
     folder = context.work / "evaluation"
-    folder.mkdir(exist_ok=True)
+    # A killed process may have left a part of it.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     summary = {
         "classes": classes,
         "confusion": _confusion(targets, answers, len(classes)),
         "reliability": [bin_.__dict__ for bin_ in reliability_curve(targets, answers)],
         "worst": _worst(folder, context, examples, targets, answers, settings.worst),
         "folds": folds,
+        "floors": floors,
     }
     write_json(folder / "summary.json", summary)
     context.give("evaluation", folder)
@@ -61,7 +63,8 @@ def _predictions(context: Context, about: dict[str, str]) -> Artifact:
     test = read_part(context.inputs["dataset"].path, "test")
     predictor: Predictor = open_predictor(context.inputs["model"].path)
     folder = context.work / "predictions"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     np.save(folder / "answers.npy", predictor.predict(test), allow_pickle=False)
     np.save(folder / "targets.npy", np.asarray(test.columns["target"]), allow_pickle=False)
     write_json(folder / ABOUT, about)
@@ -99,26 +102,3 @@ def _worst(folder: Path, context: Context, examples: Examples, targets: np.ndarr
             "probability_of_target": float(right[index]), "probability_of_answer": float(answers[index, answer]),
         })
     return worst
-
-
-def _cross_validate(context: Context, folds: int, about: dict[str, str]) -> list[dict[str, float]]:
-    """Run the recipe once per fold, everything rebuilt, and claim mean and interval over folds."""
-    values: list[dict[str, float]] = []
-    for fold in range(folds):
-        context.check_interrupt(fold, folds, f"fold {fold + 1} of {folds}")
-        recipe = context.recipe.edited(
-            {"name": f"{context.recipe.name}-fold-{fold + 1}-of-{folds}", "prepare.split.folds": folds, "prepare.split.fold": fold, "evaluate.folds": 0}
-        )
-        evidence = context.run_recipe(recipe, "evaluate").evidence()
-        values.append({item.name: item.value for item in evidence if item.name in FOLD_CLAIMS})
-    for name in values[0]:
-        scores = [value[name] for value in values]
-        low, high = t_interval(scores, context.settings.confidence, test_over_train=1 / (folds - 1))
-        context.claim(
-            Evidence(
-                f"cross_validation[{name}]", float(np.mean(scores)), low=low, high=high, confidence=context.settings.confidence, n=folds, about=about,
-                method=f"{folds} stratified folds, everything rebuilt in each; corrected t interval over folds (Nadeau and Bengio 2003)",
-            )
-        )
-    return values
-

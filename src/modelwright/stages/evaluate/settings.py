@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ...core.settings import Fraction, Settings
@@ -15,6 +17,11 @@ class Evaluate(Settings):
     confidence: Fraction = Field(0.95, gt=0, lt=1, description="confidence of each interval")
     worst: int = Field(12, ge=0, description="how many of the worst examples the report shows")
     folds: int = Field(0, ge=0, description="stratified folds of cross-validation over the rows that are not test; everything is rebuilt in each; 0: none")
+    floor: Literal["auto", "none"] = Field(
+        "auto",
+        description="auto: train the honest simple model of the task too (TF-IDF with logistic regression for texts, gradient boosting "
+        "for tables) and show both; none: do not",
+    )
 
 
 CLASSIFICATION = (
@@ -30,5 +37,5 @@ STAGE = Stage(
     reads=("task", "data", "model", "prepare", "train"),
     needs=("dataset", "model"),
     gives=("predictions", "evaluation"),
-    claims=(*CLASSIFICATION, "cross_validation"),
+    claims=(*CLASSIFICATION, "cross_validation", "floor", "gain_over_floor"),
 )

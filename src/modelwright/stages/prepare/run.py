@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def run(context: Context) -> None:
     parts, overlap = _without_overlap(rows, parts, settings.overlap, context)
     task = build_task(context.recipe.sections["task"])
     folder = context.work / "dataset"
-    folder.mkdir(exist_ok=True)
+    # A killed process may have left a part of it.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     learnt: dict[str, Any] | None = None
     for part in PARTS:
         context.check_interrupt(message=f"preparing {part}")

@@ -25,7 +25,7 @@ def predict(folder: Path, inputs: list[str]) -> list[dict[str, Any]]:
     predictor = open_predictor(folder)
     rows = registry.function_of("input", predictor.task.modality)(inputs, predictor.learnt)
     answers = predictor.predict(predictor.task.examples(rows, predictor.learnt))
-    return [_answer(name, row, predictor.learnt["classes"]) for name, row in zip(inputs, answers, strict=True)]
+    return [_answer(name, row, predictor.learnt["classes"]) for name, row in zip(rows.origins, answers, strict=True)]
 
 
 def _answer(name: str, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:

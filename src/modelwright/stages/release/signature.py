@@ -56,12 +56,13 @@ def sign(folder: Path, key: SigningKey) -> None:
     """Sign every file of a folder; the signature lies in it as `model.sig`."""
     from model_signing import hashing, signing
 
+    # The library reads ignored paths as relative to the folder, and writes them into the signature for others to read.
     with TemporaryDirectory() as place:
         private = Path(place) / "key.pem"
         private.touch(mode=0o600)
         private.write_bytes(key.private_pem)
         config = signing.Config().use_elliptic_key_signer(private_key=private)
-        config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[folder / SIGNATURE])).sign(folder, folder / SIGNATURE)
+        config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE])).sign(folder, folder / SIGNATURE)
 
 
 def verify_signature(folder: Path, public_key: Path) -> None:
@@ -73,7 +74,7 @@ def verify_signature(folder: Path, public_key: Path) -> None:
     from model_signing import hashing, verifying
 
     config = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
-    config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[folder / SIGNATURE]))
+    config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE]))
     try:
         config.verify(folder, folder / SIGNATURE)
     except Exception as error:  # the library raises whatever its parsers raise; every one of them means "do not trust this"

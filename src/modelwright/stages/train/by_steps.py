@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -39,12 +40,12 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
     every = settings.validate_every.steps(per_epoch)
     predictor = torch_predictor(network, task, training.learnt)
     watch = Validation(predictor, validation, settings.early_stopping, every=every, total=total, keep_best=settings.keep == "best")
-    memories = {"history": history, "validation": watch}
+    memories = {"history": history, "validation": watch, "guard": guard}
     folder = context.work / "checkpoints"
     keeper = Keeper(context, folder, [turn], memories, every=settings.save.every.steps(per_epoch), total=total, keep=settings.save.keep)
     start = _resume(context, keeper)
     began = time.monotonic()
-    if not watch.exhausted:
+    if not (watch.exhausted or guard.exhausted):
         train(
             turns=[turn],
             batches=sampler.batches(start, total),
@@ -58,6 +59,7 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
     seconds = time.monotonic() - began
     _stop_if_not_finite(guard, keeper.step)
     watch.finish(network)
+    _refuse_broken_weights(watch, settings)
     sections = context.recipe.sections
     return Trained(
         predictor,
@@ -73,12 +75,23 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
 
 
 def _stop_if_not_finite(guard: NonFiniteGuard, step: int) -> None:
-    if guard.in_a_row >= guard.patience:
+    if guard.exhausted:
         raise DataError(
             f"the loss was not a finite number in {guard.in_a_row} steps in a row",
             where=f"train, step {step}",
             expected="finite losses",
             next_step="lower train.optimiser.lr, set train.clip_norm, or look for bad values in the data",
+        )
+
+
+def _refuse_broken_weights(watch: Validation, settings: Train) -> None:
+    """A last step may break the weights without any later training loss to show it."""
+    if not math.isfinite(watch.kept["loss"]):
+        raise DataError(
+            f"the weights that would be kept have a validation loss of {watch.kept['loss']}",
+            where=f"train, step {watch.kept_step}",
+            expected="a finite validation loss",
+            next_step="lower train.optimiser.lr, or set train.clip_norm" + ("" if settings.keep == "best" else " or train.keep: best"),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ def run(context: Context) -> None:
     task = build_task(context.recipe.sections["task"])
     trained = _fit(context, task, training, validation)
     folder = context.work / "model"
-    folder.mkdir(exist_ok=True)
+    # A killed process may have left a part of it.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     trained.save(folder)
     (folder / "training.json").write_text(json.dumps(trained.record))
     write_golden(folder, trained.predictor, validation)
