@@ -10,6 +10,7 @@ import argparse
 import gzip
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     options = parser.parse_args()
     result = train_until(options.data, options.seed, options.accuracy, options.max_epochs, options.batch)
-    print(json.dumps(result | {"seed": options.seed, "versions": versions()}))
+    sys.stdout.write(json.dumps(result | {"seed": options.seed, "versions": versions()}) + "\n")
 
 
 if __name__ == "__main__":

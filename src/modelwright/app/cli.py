@@ -42,8 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parse(arguments)
     except SystemExit as stopped:
-        return int(stopped.code or 0)
-    from ..core.errors import ModelwrightError
+        code = int(stopped.code or 0)
+        if code and "--json" in (sys.argv[1:] if arguments is None else arguments):
+            print(json.dumps({"error": "Usage", "exit_code": code, "problems": [{"found": "the command line is not understood; see standard error"}]}))
+        return code
+    from ..core.errors import Interrupted, ModelwrightError
 
     try:
         return _call(options)
@@ -51,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(error, options)
         return error.exit_code
     except KeyboardInterrupt:
-        return 75
+        _complain(Interrupted("stopped at once", where=options.verb, next_step="the same command again goes on from the last checkpoint"), options)
+        return Interrupted.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

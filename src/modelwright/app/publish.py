@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..core.artifact import check_files, find, manifest_path
+from ..core.artifact import verify as verify_artifact
 from ..core.errors import DamagedArtifact
 from ..core.files import new_folder, read_json
 from ..core.run import Run
@@ -35,6 +36,8 @@ def publish_release(run: Run) -> Path | None:
     try:
         check_files(final, read_json(manifest_path(artifact))["files"])
     except DamagedArtifact:
+        # What is copied must be what was signed; a damaged original is reported, not spread.
+        verify_artifact(artifact)
         if final.exists():
             shutil.rmtree(final)
         with new_folder(final) as folder:

@@ -64,15 +64,26 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
 def _headline(made: Any) -> list[str]:
     shown = ("accuracy", "f1_macro", "roc_auc", "calibration_error", "cross_validation[accuracy]")
     claims = {item.name: item for item in made.evidence()}
-    return [f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]" for name in shown if name in claims]
+    # A claim may be not applicable, and then has no numbers.
+    return [f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]" for name in shown if name in claims and claims[name].low is not None]
 
 
 def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
+    return _plan(options.runs / recipe.name, recipe, until, options)
+
+
+def _dry_resume(options: Namespace) -> dict[str, Any]:
+    from ..core.run import Run
+
+    return _plan(options.run, Run(options.run).recipe(), None, options)
+
+
+def _plan(folder: Path, recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
+    """Say which stages would run."""
     from ..core.execute import with_defaults
     from ..core.run import Run
 
     complete, stages = with_defaults(recipe, until)
-    folder = options.runs / recipe.name
     made = Run(folder).current() if (folder / "run.json").exists() else {}
     same = bool(made) and Run(folder).state()["recipe"] == complete.resolved()
     plan: list[dict[str, Any]] = [{"stage": stage.name, "needs": stage.needs, "gives": stage.gives, "made_already": same and stage.name in made} for stage in stages]

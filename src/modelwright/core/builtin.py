@@ -46,6 +46,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "model": _parts(
         "models.settings",
         cnn="Cnn models.cnn:build",
+        residual="Residual models.residual:build",
         mlp="Mlp models.dense:build_mlp",
         linear="Linear models.dense:build_linear",
         rnn="Rnn models.recurrent:build",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from ..core.errors import RecipeError
 from ..methods.augmentation.mixing import cutmix, mixup, smooth_labels
 from ..methods.augmentation.settings import CutmixSettings, LabelSmoothingSettings, MixupSettings
 from ..tasks.task import Batch
@@ -29,7 +30,7 @@ def build_mixup(settings: MixupSettings) -> Mix:
     """Return the mixing that blends pairs of pictures and their labels."""
 
     def mix(batch: Batch, classes: int, generator: torch.Generator) -> Batch:
-        image, targets = mixup(batch.inputs["image"], _soft(batch, classes), settings.alpha, generator)
+        image, targets = mixup(_pictures(batch, "mixup"), _soft(batch, classes), settings.alpha, generator)
         return replace(batch, inputs={**batch.inputs, "image": image}, targets=targets)
 
     return mix
@@ -39,10 +40,16 @@ def build_cutmix(settings: CutmixSettings) -> Mix:
     """Return the mixing that puts a box of one picture into another."""
 
     def mix(batch: Batch, classes: int, generator: torch.Generator) -> Batch:
-        image, targets = cutmix(batch.inputs["image"], _soft(batch, classes), settings.alpha, generator)
+        image, targets = cutmix(_pictures(batch, "cutmix"), _soft(batch, classes), settings.alpha, generator)
         return replace(batch, inputs={**batch.inputs, "image": image}, targets=targets)
 
     return mix
+
+
+def _pictures(batch: Batch, mixing: str) -> torch.Tensor:
+    if "image" not in batch.inputs:
+        raise RecipeError(f"'{mixing}' mixes pictures, and there are none", where="train.mixing", expected="the task image, or label_smoothing, which serves every task")
+    return batch.inputs["image"]
 
 
 def _soft(batch: Batch, classes: int) -> torch.Tensor:

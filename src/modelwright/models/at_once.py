@@ -21,7 +21,10 @@ SEEDS = 2**32
 
 @dataclass(frozen=True)
 class AtOnce:
-    """A model with `fit(columns, targets, seed) -> arrays` and `predict(arrays, columns) -> probabilities (n, classes) float64`."""
+    """A model: `fit(columns, targets, seed) -> arrays`, `predict(arrays, columns) -> probabilities`.
+
+    Shapes: columns as the task gives them, targets (n,) int64; probabilities (n, classes) float64
+    """
 
     fit: Callable[[Arrays, np.ndarray, int], Arrays]
     predict: Callable[[Arrays, Arrays], np.ndarray]
@@ -38,10 +41,20 @@ def present_classes(targets: np.ndarray, classes: int) -> tuple[np.ndarray, np.n
     present, renumbered = np.unique(targets, return_inverse=True)
     if present.size and (present[0] < 0 or present[-1] >= classes):
         wrong = present[0] if present[0] < 0 else present[-1]
-        raise DataError(f"the target {wrong} is not a class", where="targets", expected=f"whole numbers from 0 to {classes - 1}", next_step="leave out rows without a label")
+        raise DataError(
+            f"the target {wrong} is not a class",
+            where="targets",
+            expected=f"whole numbers from 0 to {classes - 1}",
+            next_step="leave out rows without a label",
+        )
     if present.size < 2:
         found = "only one class" if present.size else "no row"
-        raise DataError(f"the rows to fit have {found}", where="targets", expected="at least two classes", next_step="check the label column and the split")
+        raise DataError(
+            f"the rows to fit have {found}",
+            where="targets",
+            expected="at least two classes",
+            next_step="check the label column and the split",
+        )
     return present.astype(np.int64), renumbered.astype(np.int64)
 
 
@@ -81,7 +94,9 @@ def check_table(columns: Arrays, cardinalities: list[int], numbers: int | None =
     expected = found[0] if numbers is None else numbers, len(cardinalities)
     if found != expected:
         raise DataError(
-            f"the table has {found[0]} columns of numbers and {found[1]} of categories", where="data", expected=f"{expected[0]} and {expected[1]}, as when the model was fitted"
+            f"the table has {found[0]} columns of numbers and {found[1]} of categories",
+            where="data",
+            expected=f"{expected[0]} and {expected[1]}, as when the model was fitted",
         )
 
 

@@ -24,7 +24,9 @@ def build(settings: Boosting, learnt: dict[str, Any]) -> AtOnce:
     )
 
 
-def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Boosting, classes: int, cardinalities: list[int]) -> Arrays:
+def fit(
+    columns: Arrays, targets: np.ndarray, seed: int, settings: Boosting, classes: int, cardinalities: list[int]
+) -> Arrays:
     """Grow the trees and return their nodes.
 
     A column of at most 256 codes is split by sets of categories, a longer one by the order of its codes.
@@ -57,18 +59,27 @@ def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Boosting, cla
         categorical_features=range(by_set) if by_set else None,
         random_state=seed % SEEDS,
     )
-    kept = {"X_val": values_NF[watched], "y_val": renumbered[watched], "sample_weight_val": weights[watched]} if watched.size else {}
+    kept = (
+        {"X_val": values_NF[watched], "y_val": renumbered[watched], "sample_weight_val": weights[watched]}
+        if watched.size
+        else {}
+    )
     model.fit(values_NF[grown], renumbered[grown], sample_weight=weights[grown], **kept)
     # scikit-learn numbers the categories that occur in this order.
     seen = [np.unique(codes[grown, column][codes[grown, column] > 0]) for column in range(by_set)]
     # scikit-learn has no public way to its trees; the test of equality notices when these two names change.
     trees = [tree for round_ in model._predictors for tree in round_]
     baseline = np.array(model._baseline_prediction, dtype=np.float64).reshape(1, -1)
-    return {**_flatten(trees, seen), "baseline": baseline, "present": present, "numbers": np.array([columns["numbers"].shape[1]])}
+    return {
+        **_flatten(trees, seen),
+        "baseline": baseline,
+        "present": present,
+        "numbers": np.array([columns["numbers"].shape[1]]),
+    }
 
 
 def _split(targets: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to grow trees on and those to watch: none of these where a class is too rare to have its share."""
+    """Return the rows to grow trees on and those to watch: none where a class is too rare to have its share."""
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(targets))
@@ -125,7 +136,9 @@ def _flatten(trees: list[Any], seen: list[np.ndarray]) -> Arrays:
         "left": np.where(inner, nodes["left"] + shift, -1).astype(np.int32),
         "right": np.where(inner, nodes["right"] + shift, -1).astype(np.int32),
         "bitset": bitset.astype(np.int32),
-        "bitsets": _bitsets(nodes[bitset >= 0], bitset[bitset >= 0], np.concatenate([tree.raw_left_cat_bitsets for tree in trees]), seen),
+        "bitsets": _bitsets(
+            nodes[bitset >= 0], bitset[bitset >= 0], np.concatenate([tree.raw_left_cat_bitsets for tree in trees]), seen
+        ),
         "value": np.ascontiguousarray(nodes["value"]),
     }
 

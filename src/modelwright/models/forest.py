@@ -57,7 +57,9 @@ class _Steering:
             bitset_A = self.bitset[node_A]
             by_category = np.flatnonzero(bitset_A >= 0)
             if by_category.size:
-                left_A[by_category] = self.goes_left[bitset_A[by_category] * CODES + value_A[by_category].astype(np.int64)]
+                left_A[by_category] = self.goes_left[
+                    bitset_A[by_category] * CODES + value_A[by_category].astype(np.int64)
+                ]
             node_A = self.children[2 * node_A + left_A]
             node_NT[active_A] = node_A
             kept = self.inner[node_A]

@@ -14,12 +14,13 @@ from ..core.errors import RecipeError
 from .at_once import SEEDS, Arrays, AtOnce, check_table, class_probabilities, known_codes, present_classes
 from .at_once_settings import Logistic, Tfidf
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
 # Largest component of the gradient of the mean loss. Newton's steps get there at a few per cent more time than to the
 # library's 1e-4, where L-BFGS would leave probabilities wrong in the second decimal.
 TOLERANCE = 1e-7
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 
 def build(settings: Logistic, learnt: dict[str, Any]) -> AtOnce:
@@ -31,7 +32,9 @@ def build(settings: Logistic, learnt: dict[str, Any]) -> AtOnce:
     )
 
 
-def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Logistic, classes: int, cardinalities: list[int]) -> Arrays:
+def fit(
+    columns: Arrays, targets: np.ndarray, seed: int, settings: Logistic, classes: int, cardinalities: list[int]
+) -> Arrays:
     """Solve the regression over numbers, flags of missing numbers and one-hot codes (0, the unknown one, among them).
 
     Shapes: numbers (n, k) float32, missing (n, k) bool, codes (n, m) int32, targets (n,) int64 -> arrays
@@ -43,7 +46,12 @@ def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Logistic, cla
     check_table(columns, cardinalities)
     present, renumbered = present_classes(targets, classes)
     coefficients, intercept = solve(_features(columns, cardinalities), renumbered, settings, seed)
-    return {"coefficients": coefficients, "intercept": intercept, "present": present, "numbers": np.array([columns["numbers"].shape[1]])}
+    return {
+        "coefficients": coefficients,
+        "intercept": intercept,
+        "present": present,
+        "numbers": np.array([columns["numbers"].shape[1]]),
+    }
 
 
 def predict(arrays: Arrays, columns: Arrays, classes: int, cardinalities: list[int]) -> np.ndarray:
@@ -59,10 +67,12 @@ def predict(arrays: Arrays, columns: Arrays, classes: int, cardinalities: list[i
     return class_probabilities(scores_NP, arrays["present"], classes)
 
 
-def solve(features_NF: csr_array, targets: np.ndarray, settings: Logistic | Tfidf, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def solve(
+    features_NF: csr_array, targets: np.ndarray, settings: Logistic | Tfidf, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the coefficients and intercepts that minimise the penalised cross entropy: multinomial above two classes.
 
-    Shapes: features (n, f), targets (n,) int64 from 0 without a gap -> (present or 1, f) float64, (present or 1,) float64
+    Shapes: features (n, f), targets (n,) int64 from 0 without a gap -> (present or 1, f), (present or 1,) float64
 
     Raises:
         RecipeError: the solver did not converge.
@@ -73,6 +83,11 @@ def solve(features_NF: csr_array, targets: np.ndarray, settings: Logistic | Tfid
     with warnings.catch_warnings():
         # A half-way answer depends on where the solver happened to stop: never take one silently.
         warnings.simplefilter("error", ConvergenceWarning)
+        warnings.filterwarnings("error", "Line Search failed")
+        # SciPy says these of a first attempt, after which a second is made.
+        warnings.filterwarnings(
+            "ignore", "The line search algorithm did not converge|Rounding errors prevent the line search"
+        )
         try:
             model = LogisticRegression(
                 C=settings.C,
@@ -82,10 +97,12 @@ def solve(features_NF: csr_array, targets: np.ndarray, settings: Logistic | Tfid
                 tol=TOLERANCE,
                 random_state=seed % SEEDS,
             ).fit(features_NF, targets)
-        except ConvergenceWarning:
+        except UserWarning:
             raise RecipeError(
-                f"logistic regression did not converge in {settings.iterations} iterations",
-                where="model.iterations", expected="enough iterations", next_step="raise model.iterations, or lower model.C",
+                f"logistic regression did not converge within {settings.iterations} steps",
+                where="model",
+                expected="enough steps, and columns without extreme values",
+                next_step="raise model.iterations, lower model.C, or scale tables by quantiles (task.scale)",
             ) from None
     return np.ascontiguousarray(model.coef_, dtype=np.float64), np.ascontiguousarray(model.intercept_, dtype=np.float64)
 
@@ -97,6 +114,10 @@ def _features(columns: Arrays, cardinalities: list[int]) -> csr_array:
     codes = known_codes(columns["codes"], cardinalities)
     first = np.cumsum([0, *cardinalities], dtype=np.int64)
     one_hot = csr_array(
-        (np.ones(codes.size), (codes + first[:-1]).ravel(), np.arange(len(codes) + 1) * codes.shape[1]), shape=(len(codes), int(first[-1]))
+        (np.ones(codes.size), (codes + first[:-1]).ravel(), np.arange(len(codes) + 1) * codes.shape[1]),
+        shape=(len(codes), int(first[-1])),
     )
-    return hstack([csr_array(columns["numbers"].astype(np.float64)), csr_array(columns["missing"].astype(np.float64)), one_hot], format="csr")
+    return hstack(
+        [csr_array(columns["numbers"].astype(np.float64)), csr_array(columns["missing"].astype(np.float64)), one_hot],
+        format="csr",
+    )

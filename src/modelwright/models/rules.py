@@ -13,8 +13,8 @@ INDENT = "|   "
 def describe(arrays: dict[str, np.ndarray], learnt: dict[str, Any], feature_names: list[str]) -> str:
     """Return the rules of a fitted tree (kind `tree`) as text, one question or answer a line.
 
-    `feature_names` are those of the numbers, then those of the categories. Where `learnt["columns"]` describes a column,
-    a threshold is told in its units and a category by its name; otherwise as the model sees them.
+    `feature_names` are those of the numbers, then those of the categories. Where `learnt["columns"]` describes a
+    column, a threshold is told in its units and a category by its name; otherwise as the model sees them.
 
     Raises:
         ValueError: there are not as many names as columns.
@@ -44,7 +44,11 @@ def _answer(arrays: dict[str, np.ndarray], classes: list[str], node: int) -> str
 
 
 def _questions(arrays: dict[str, np.ndarray], learnt: dict[str, Any], names: list[str], node: int) -> tuple[str, str]:
-    feature, threshold, numbers = int(arrays["feature"][node]), float(arrays["threshold"][node]), int(arrays["numbers"][0])
+    feature, threshold, numbers = (
+        int(arrays["feature"][node]),
+        float(arrays["threshold"][node]),
+        int(arrays["numbers"][0]),
+    )
     name, column = names[feature], {item["name"]: item for item in learnt.get("columns", ())}.get(names[feature], {})
     if np.isinf(threshold):
         return f"{name} is there", f"{name} is missing"
@@ -55,7 +59,9 @@ def _questions(arrays: dict[str, np.ndarray], learnt: dict[str, Any], names: lis
     return f"{name} <= {limit}" + " or missing" * missing_left, f"{name} > {limit}" + " or missing" * (not missing_left)
 
 
-def _categories(arrays: dict[str, np.ndarray], learnt: dict[str, Any], code_column: int, column: dict[str, Any]) -> list[tuple[float, str]]:
+def _categories(
+    arrays: dict[str, np.ndarray], learnt: dict[str, Any], code_column: int, column: dict[str, Any]
+) -> list[tuple[float, str]]:
     """Return the place and the name of each category that occurred."""
     first = sum(learnt["cardinalities"][:code_column])
     places = arrays["places"][first : first + learnt["cardinalities"][code_column]]
@@ -63,14 +69,18 @@ def _categories(arrays: dict[str, np.ndarray], learnt: dict[str, Any], code_colu
     return [(float(place), name) for place, name in zip(places[1:], named, strict=True) if not np.isnan(place)]
 
 
-def _memberships(name: str, categories: list[tuple[float, str]], threshold: float, missing_left: bool) -> tuple[str, str]:
-    """Return both sides of a split, each by the shorter of the two lists; a category that never occurred counts as missing."""
+def _memberships(
+    name: str, categories: list[tuple[float, str]], threshold: float, missing_left: bool
+) -> tuple[str, str]:
+    """Return both sides of a split, each by the shorter of the two lists; a category that never occurred is missing."""
     left = [category for place, category in categories if place <= threshold]
     right = [category for place, category in categories if place > threshold]
     short_left = len(left) <= len(right)
     listed = left if short_left else right
     text = listed[0] if len(listed) == 1 else "one of " + ", ".join(listed)
-    inside, outside = (f"missing or {text}", f"there and not {text}") if missing_left == short_left else (text, f"not {text}")
+    inside, outside = (
+        (f"missing or {text}", f"there and not {text}") if missing_left == short_left else (text, f"not {text}")
+    )
     sides = f"{name} is {inside}", f"{name} is {outside}"
     return sides if short_left else sides[::-1]
 

@@ -25,6 +25,16 @@ class Cnn(Settings):
     dropout: float = Dropout
 
 
+class Residual(Settings):
+    """Groups of residual blocks (He et al. 2016); each group after the first halves the picture's side."""
+
+    serves: ClassVar[tuple[str, ...]] = ("image",)
+    kind: Literal["residual"] = "residual"
+    widths: Sequence[int] = Field((32, 64, 128), description="channels of each group of blocks", min_length=1)
+    blocks: int = Field(1, ge=1, description="blocks in a group, of two convolutions each")
+    dropout: float = Dropout
+
+
 class Mlp(Settings):
     """Dense layers: over the flattened picture, or over a table's numbers and the embeddings of its categories."""
 

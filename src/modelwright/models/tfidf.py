@@ -35,7 +35,9 @@ def build(settings: Tfidf, learnt: dict[str, Any]) -> AtOnce:
     )
 
 
-def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Tfidf, classes: int, size: int, longest: int) -> Arrays:
+def fit(
+    columns: Arrays, targets: np.ndarray, seed: int, settings: Tfidf, classes: int, size: int, longest: int
+) -> Arrays:
     """Choose and weigh the n-grams, then solve the regression over them.
 
     Shapes: tokens (n, t) int32, length (n,) int32, targets (n,) int64 -> arrays
@@ -51,9 +53,16 @@ def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Tfidf, classe
     frequencies_V = np.bincount(_counts(found_G, texts_G, texts, len(keys_V)).indices, minlength=len(keys_V))
     kept_V = frequencies_V >= settings.least
     if not kept_V.any():
-        raise DataError(f"no n-gram occurs in {settings.least} texts", where="data", expected="texts that share words", next_step="lower model.least")
+        raise DataError(
+            f"no n-gram occurs in {settings.least} texts",
+            where="data",
+            expected="texts that share words",
+            next_step="lower model.least",
+        )
     arrays = {"keys": keys_V[kept_V], "idf": np.log((1 + texts) / (1 + frequencies_V[kept_V])) + 1}
-    coefficients, intercept = solve(_weigh(arrays, keys_G, texts_G, texts, settings.sublinear), renumbered, settings, seed)
+    coefficients, intercept = solve(
+        _weigh(arrays, keys_G, texts_G, texts, settings.sublinear), renumbered, settings, seed
+    )
     return arrays | {"coefficients": coefficients, "intercept": intercept, "present": present}
 
 
@@ -67,7 +76,9 @@ def predict(arrays: Arrays, columns: Arrays, settings: Tfidf, classes: int, size
         tokens, length = columns["tokens"][start : start + TEXTS], columns["length"][start : start + TEXTS]
         keys_G, texts_G = keys_of(tokens, length, size, longest)
         weights_NV = _weigh(arrays, keys_G, texts_G, len(tokens), settings.sublinear)
-        answers.append(class_probabilities(weights_NV @ arrays["coefficients"].T + arrays["intercept"], arrays["present"], classes))
+        answers.append(
+            class_probabilities(weights_NV @ arrays["coefficients"].T + arrays["intercept"], arrays["present"], classes)
+        )
     return np.concatenate(answers)
 
 
@@ -83,7 +94,11 @@ def keys_of(tokens: np.ndarray, length: np.ndarray, size: int, longest: int) -> 
         DataError: a token that the vocabulary does not have.
     """
     if tokens.size and (tokens.min() < 0 or tokens.max() >= size):
-        raise DataError(f"found tokens from {tokens.min()} to {tokens.max()}", where="tokens", expected=f"numbers from 0 to {size - 1}")
+        raise DataError(
+            f"found tokens from {tokens.min()} to {tokens.max()}",
+            where="tokens",
+            expected=f"numbers from 0 to {size - 1}",
+        )
     base = np.uint64(size + 1 if (size + 1) ** longest < 2**64 else SPREAD)
     digits_NT = tokens.astype(np.uint64) + np.uint64(1)
     rolling_NT = digits_NT

@@ -28,7 +28,9 @@ def build(settings: Tree, learnt: dict[str, Any]) -> AtOnce:
     )
 
 
-def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Tree, classes: int, cardinalities: list[int]) -> Arrays:
+def fit(
+    columns: Arrays, targets: np.ndarray, seed: int, settings: Tree, classes: int, cardinalities: list[int]
+) -> Arrays:
     """Grow the tree and return its nodes, and for each code its place in the order of its column.
 
     Shapes: numbers (n, k) float32, missing (n, k) bool, codes (n, m) int32, targets (n,) int64 -> arrays
@@ -42,7 +44,11 @@ def fit(columns: Arrays, targets: np.ndarray, seed: int, settings: Tree, classes
     present, renumbered = present_classes(targets, classes)
     codes = known_codes(columns["codes"], cardinalities)
     places = [_places(codes[:, column], renumbered, count) for column, count in enumerate(cardinalities)]
-    arrays = {"numbers": np.array([columns["numbers"].shape[1]]), "present": present, "places": np.concatenate([*places, np.zeros(0, np.float32)])}
+    arrays = {
+        "numbers": np.array([columns["numbers"].shape[1]]),
+        "present": present,
+        "places": np.concatenate([*places, np.zeros(0, np.float32)]),
+    }
     model = DecisionTreeClassifier(
         criterion=settings.criterion,
         max_depth=settings.depth,
@@ -89,7 +95,7 @@ def _table(arrays: Arrays, columns: Arrays, cardinalities: list[int]) -> np.ndar
 
 
 def _places(codes: np.ndarray, targets: np.ndarray, count: int) -> np.ndarray:
-    """Return the place of each code of a column, from 0; NaN for the missing category and for those that do not occur."""
+    """Return the place of each code of a column, from 0; NaN for the missing one and those that do not occur."""
     classes = int(targets.max()) + 1
     counts_CP = np.bincount(codes * classes + targets, minlength=count * classes).reshape(count, classes)
     rows_C = counts_CP.sum(axis=1)

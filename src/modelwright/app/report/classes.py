@@ -50,7 +50,11 @@ def view_classes(evaluation: dict[str, Any], claims: Sequence[Evidence]) -> Clas
     """Return the measures of each class, or nothing when none was measured."""
     by_name = {item.name: item for item in claims}
     classes = [str(name) for name in evaluation.get("classes") or []]
-    rows = [_row(name, evaluation, by_name) for name in classes if any(f"{measure}[{name}]" in by_name for measure in MEASURES)]
+    rows = [
+        _row(name, evaluation, by_name)
+        for name in classes
+        if any(f"{measure}[{name}]" in by_name for measure in MEASURES)
+    ]
     if not rows:
         return None
     if len(rows) > SHOWN:
@@ -61,7 +65,9 @@ def view_classes(evaluation: dict[str, Any], claims: Sequence[Evidence]) -> Clas
 def _row(name: str, evaluation: dict[str, Any], by_name: dict[str, Evidence]) -> ClassRow:
     found = [by_name.get(f"{measure}[{name}]") for measure in MEASURES]
     values = [item.value for item in found if item is not None and item.value is not None]
-    return ClassRow(name, _support(name, evaluation), tuple(_measured(item) for item in found), min(values, default=0.0))
+    return ClassRow(
+        name, _support(name, evaluation), tuple(_measured(item) for item in found), min(values, default=0.0)
+    )
 
 
 def _support(name: str, evaluation: dict[str, Any]) -> str:

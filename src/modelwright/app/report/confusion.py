@@ -48,7 +48,11 @@ def view_confusion(evaluation: dict[str, Any]) -> Confusion | None:
     """Return the matrix of an evaluation, or nothing when it has none."""
     classes = [str(name) for name in evaluation.get("classes") or []]
     table = evaluation.get("confusion") or []
-    if not classes or len(table) != len(classes) or any(len(row) != len(classes) or None in map(finite, row) for row in table):
+    if (
+        not classes
+        or len(table) != len(classes)
+        or any(len(row) != len(classes) or None in map(finite, row) for row in table)
+    ):
         return None
     totals = [sum(row) for row in table]
     rows = tuple(
@@ -56,12 +60,27 @@ def view_confusion(evaluation: dict[str, Any]) -> Confusion | None:
         for here, (name, row, total) in enumerate(zip(classes, table, totals, strict=True))
     )
     wrong = sorted(
-        ((value, here, there) for here, row in enumerate(table) for there, value in enumerate(row) if value and here != there),
+        (
+            (value, here, there)
+            for here, row in enumerate(table)
+            for there, value in enumerate(row)
+            if value and here != there
+        ),
         key=lambda item: (-item[0], item[1], item[2]),
     )
-    mistakes = tuple(Mistake(classes[here], classes[there], count(value), share(value, totals[here])) for value, here, there in wrong[:MISTAKES])
+    mistakes = tuple(
+        Mistake(classes[here], classes[there], count(value), share(value, totals[here]))
+        for value, here, there in wrong[:MISTAKES]
+    )
     right = count(sum(table[index][index] for index in range(len(classes))))
-    return Confusion(tuple(classes), rows if len(classes) <= MOST_CLASSES else (), len(classes) > FEW_CLASSES, mistakes, right, count(sum(totals)))
+    return Confusion(
+        tuple(classes),
+        rows if len(classes) <= MOST_CLASSES else (),
+        len(classes) > FEW_CLASSES,
+        mistakes,
+        right,
+        count(sum(totals)),
+    )
 
 
 def _cell(value: float, total: float, right: bool) -> Cell:

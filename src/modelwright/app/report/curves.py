@@ -54,7 +54,11 @@ def view_training(record: dict[str, Any]) -> Training | None:
     losses = {"training": training, "validation": measured.pop("loss", [])}
     if any(losses.values()):
         curves.append(_chart("loss", losses, across, kept, "curve-loss"))
-    curves += [_chart(name, {"validation": points}, across, kept, f"curve-{index}") for index, (name, points) in enumerate(measured.items()) if points]
+    curves += [
+        _chart(name, {"validation": points}, across, kept, f"curve-{index}")
+        for index, (name, points) in enumerate(measured.items())
+        if points
+    ]
     columns, rows = _table(training, history, names)
     return Training(tuple(curves), count(kept) if kept else "", kept == last, columns, rows)
 
@@ -83,7 +87,15 @@ def _chart(name: str, series: dict[str, Points], across: Axis, kept: float | Non
             parts.append(line(places, style))
         for (x, y), (left, top) in zip(points, places, strict=True):
             chosen = style == "validation" and x == kept
-            parts.append(dot(left, top, f"point {style}{' kept' if chosen else ''}", 5.5 if chosen else 2.2, f"{count(x)}: {significant(y)}"))
+            parts.append(
+                dot(
+                    left,
+                    top,
+                    f"point {style}{' kept' if chosen else ''}",
+                    5.5 if chosen else 2.2,
+                    f"{count(x)}: {significant(y)}",
+                )
+            )
     legend = tuple((style, say(LINES[style])) for style, points in series.items() if points)
     note = say("logarithmic scale") if up.logarithmic else Markup("")
     return Curve(identifier, measure_name(name), legend, note, plot(HEIGHT, identifier, *parts))
@@ -99,12 +111,18 @@ def _kept_mark(across: Axis, kept: float, *, below: bool) -> Markup:
     return tag("line", x1=at(place), x2=at(place), y1="0", y2="100%", class_="kept-line") + label
 
 
-def _table(training: Points, history: list[dict[str, Any]], names: list[str]) -> tuple[tuple[Markup, ...], tuple[tuple[str, ...], ...]]:
+def _table(
+    training: Points, history: list[dict[str, Any]], names: list[str]
+) -> tuple[tuple[Markup, ...], tuple[tuple[str, ...], ...]]:
     by_step: dict[float, list[str]] = {}
     measured = [_points(history, name) for name in names]
     width = 1 + len(names)
     for column, points in enumerate([training, *measured]):
         for x, y in points:
             by_step.setdefault(x, ["–"] * width)[column] = significant(y)
-    columns = (say("step"), say("training loss"), *(say("validation: {measure}", measure=measure_name(name)) for name in names))
+    columns = (
+        say("step"),
+        say("training loss"),
+        *(say("validation: {measure}", measure=measure_name(name)) for name in names),
+    )
     return columns, tuple((count(step), *cells) for step, cells in sorted(by_step.items()))

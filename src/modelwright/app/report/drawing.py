@@ -1,4 +1,4 @@
-"""Drawing in SVG without a view box: places in per cent, sizes in pixels, so that text and strokes keep their size in any width."""
+"""Drawing in SVG without a view box: places in per cent, sizes in pixels; text keeps its size in any width."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ Point = tuple[float, float]
 def tag(element: str, *children: object, **attributes: object) -> Markup:
     """Write one element; `class_` stands for class and `_` for a hyphen; everything is escaped."""
     written = Markup("").join(
-        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), value) for name, value in attributes.items() if value != ""
+        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), value)
+        for name, value in attributes.items()
+        if value != ""
     )
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(element), written, join(children))
 
@@ -38,7 +40,9 @@ def line(points: Sequence[Point], style: str) -> Markup:
     """Draw a line through places in per cent (y from the top); its stroke keeps its width however it is stretched."""
     path = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
     shape = tag("polyline", points=path, class_=f"line {style}", vector_effect="non-scaling-stroke")
-    return tag("svg", shape, width="100%", height="100%", viewBox="0 0 100 100", preserveAspectRatio="none", overflow="visible")
+    return tag(
+        "svg", shape, width="100%", height="100%", viewBox="0 0 100 100", preserveAspectRatio="none", overflow="visible"
+    )
 
 
 def frame(across: Axis, up: Axis) -> Markup:
@@ -49,7 +53,9 @@ def frame(across: Axis, up: Axis) -> Markup:
         for tick in up.ticks
     ]
     columns = [
-        tag("text", across.label(tick), x=at(across.at(tick)), y="100%", dy="1.6em", text_anchor="middle", class_="tick")
+        tag(
+            "text", across.label(tick), x=at(across.at(tick)), y="100%", dy="1.6em", text_anchor="middle", class_="tick"
+        )
         for tick in across.ticks
     ]
     return join([*rows, *columns])

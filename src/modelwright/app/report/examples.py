@@ -71,7 +71,10 @@ def _card(rank: int, item: dict[str, Any], content: bytes) -> Card:
         pixelated=_width(content) < PIXELS,
         text=text[:TEXT_SHOWN],
         rest=text[TEXT_SHOWN:],
-        fields=tuple((str(name), "–" if value is None else str(value)[:120]) for name, value in list((fields or {}).items())[:FIELDS_SHOWN]),
+        fields=tuple(
+            (str(name), "–" if value is None else str(value)[:120])
+            for name, value in list((fields or {}).items())[:FIELDS_SHOWN]
+        ),
         missing="image" in item and not content,
     )
 

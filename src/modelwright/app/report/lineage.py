@@ -1,4 +1,4 @@
-"""Where everything came from: stages in a row, what each gave beneath it, and lines from artifacts to the stages that took them."""
+"""Where everything came from: stages in a row, what each gave beneath it, lines to the stages that took it."""
 
 from __future__ import annotations
 
@@ -39,11 +39,22 @@ def view_lineage(material: Material) -> Lineage | None:
     steps = []
     for name, record in material.records.items():
         started = next(
-            (event for event in reversed(material.events) if event.event == "stage started" and event.data.get("key") == record.key), None
+            (
+                event
+                for event in reversed(material.events)
+                if event.event == "stage started" and event.data.get("key") == record.key
+            ),
+            None,
         )
         inputs = started.data.get("inputs") or {} if started else {}
         steps.append(
-            Step(name, seconds(record.seconds), seconds(record.cpu_seconds), tuple(map(_pair, inputs.items())), tuple(map(_pair, record.outputs.items())))
+            Step(
+                name,
+                seconds(record.seconds),
+                seconds(record.cpu_seconds),
+                tuple(map(_pair, inputs.items())),
+                tuple(map(_pair, record.outputs.items())),
+            )
         )
     return Lineage(tuple(steps), _draw(steps)) if steps else None
 
@@ -67,11 +78,21 @@ def _draw(steps: list[Step]) -> Markup:
         ports = [wire[0] for wire in wires if wire[2] == taker]
         port = MARGIN + STAGE_HEIGHT * (ports.index(output) + 1) / (len(ports) + 1)
         start = first + rows[output] * (ARTIFACT_HEIGHT + SPACE) + ARTIFACT_HEIGHT / 2
-        parts.append(_wire(column[maker], column[taker], start, lane, port, 6 * taken.index(output)))
+        parts.append(_wire(column[maker], column[taker], start, lane, port, 6 * (taken.index(output) % 3)))
     for step in steps:
         parts.append(_stage_box(step, _left(column[step.stage])))
-        parts += [_artifact_box(output, _left(column[step.stage]), first + index * (ARTIFACT_HEIGHT + SPACE)) for index, output in enumerate(step.outputs)]
-    return tag("svg", *parts, class_="lineage", viewBox=f"0 0 {width} {height}", style=f"min-width:{0.72 * width:.0f}px;max-width:{width}px", aria_hidden="true")
+        parts += [
+            _artifact_box(output, _left(column[step.stage]), first + index * (ARTIFACT_HEIGHT + SPACE))
+            for index, output in enumerate(step.outputs)
+        ]
+    return tag(
+        "svg",
+        *parts,
+        class_="lineage",
+        viewBox=f"0 0 {width} {height}",
+        style=f"min-width:{0.72 * width:.0f}px;max-width:{width}px",
+        aria_hidden="true",
+    )
 
 
 def _left(column: int) -> float:
@@ -87,36 +108,32 @@ def _trunk(step: Step, column: int, first: float) -> Markup:
 
 def _wire(maker: int, taker: int, start: float, lane: float, port: float, offset: float) -> Markup:
     """A line with round corners: out of the artifact to the right, up to its lane, along it, up and into the stage."""
-    out = _left(maker) + BOX
-    up, into = out + 10 + offset, _left(taker) - 26 + offset
-    end = _left(taker) - 1
-    if into - up < 2 * CORNER:  # the very next stage: no way along the lane
-        return _path(f"M{out:g},{start:g} H{up - CORNER:g} q{CORNER},0 {CORNER},-{CORNER} V{port + CORNER:g} q0,-{CORNER} {CORNER},-{CORNER} H{end:g}")
-    return _path(
-        f"M{out:g},{start:g} H{up - CORNER:g} q{CORNER},0 {CORNER},-{CORNER} V{lane + CORNER:g} q0,-{CORNER} {CORNER},-{CORNER} "
-        f"H{into - CORNER:g} q{CORNER},0 {CORNER},-{CORNER} V{port + CORNER:g} q0,-{CORNER} {CORNER},-{CORNER} H{end:g}"
-    )
-
-
-def _path(course: str) -> Markup:
-    end = course.rsplit("H", 1)[1]
-    height = _end_height(course)
-    arrow = f"M{float(end) - 5:g},{height - 4:g} L{float(end):g},{height:g} L{float(end) - 5:g},{height + 4:g}"
+    out, end = _left(maker) + BOX, _left(taker) - 1
+    course = f"M{out:g},{start:g}{_rise(out + 10 + offset, lane)}{_rise(end - 25 + offset, port)} H{end:g}"
+    arrow = f"M{end - 5:g},{port - 4:g} L{end:g},{port:g} L{end - 5:g},{port + 4:g}"
     return tag("path", d=course, class_="wire") + tag("path", d=arrow, class_="wire")
 
 
-def _end_height(course: str) -> float:
-    return float(course.rsplit("V", 1)[1].split(" ")[0]) - CORNER
+def _rise(across: float, height: float) -> str:
+    """Go right until `across`, up to `height`, and right again."""
+    corner = f"{CORNER},0 {CORNER},-{CORNER}"
+    return f" H{across - CORNER:g} q{corner} V{height + CORNER:g} q0,-{CORNER} {CORNER},-{CORNER}"
 
 
 def _stage_box(step: Step, left: float) -> Markup:
     middle = left + BOX / 2
     return (
         tag("rect", x=f"{left:g}", y=MARGIN, width=BOX, height=STAGE_HEIGHT, rx=10, class_="stage-box")
-        + tag("text", say(step.stage, svg=True), x=f"{middle:g}", y=MARGIN + 27, text_anchor="middle", class_="stage-name")
         + tag(
-            "text", say("{seconds} · CPU {cpu}", svg=True, seconds=step.seconds, cpu=step.cpu_seconds),
-            x=f"{middle:g}", y=MARGIN + 47, text_anchor="middle", class_="stage-cost",
+            "text", say(step.stage, svg=True), x=f"{middle:g}", y=MARGIN + 27, text_anchor="middle", class_="stage-name"
+        )
+        + tag(
+            "text",
+            say("{seconds} · CPU {cpu}", svg=True, seconds=step.seconds, cpu=step.cpu_seconds),
+            x=f"{middle:g}",
+            y=MARGIN + 47,
+            text_anchor="middle",
+            class_="stage-cost",
         )
     )
 
@@ -125,7 +142,22 @@ def _artifact_box(output: tuple[str, str], left: float, top: float) -> Markup:
     kind, digest = output
     middle = left + BOX / 2
     return (
-        tag("rect", x=f"{left:g}", y=f"{top:g}", width=BOX, height=ARTIFACT_HEIGHT, rx=ARTIFACT_HEIGHT / 2, class_="artifact-box")
-        + tag("text", say(kind, svg=True), x=f"{middle:g}", y=f"{top + 22:g}", text_anchor="middle", class_="artifact-kind")
+        tag(
+            "rect",
+            x=f"{left:g}",
+            y=f"{top:g}",
+            width=BOX,
+            height=ARTIFACT_HEIGHT,
+            rx=ARTIFACT_HEIGHT / 2,
+            class_="artifact-box",
+        )
+        + tag(
+            "text",
+            say(kind, svg=True),
+            x=f"{middle:g}",
+            y=f"{top + 22:g}",
+            text_anchor="middle",
+            class_="artifact-kind",
+        )
         + tag("text", short(digest), x=f"{middle:g}", y=f"{top + 39:g}", text_anchor="middle", class_="artifact-digest")
     )

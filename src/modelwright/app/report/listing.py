@@ -41,7 +41,9 @@ def list_recipe(recipe: dict[str, Any], resolved: dict[str, dict[str, Any]]) -> 
 
 def _entries(value: Any, section: str, path: tuple[str, ...], resolved: dict[str, dict[str, Any]]) -> list[Entry]:
     if isinstance(value, dict) and value:
-        return [entry for name, child in value.items() for entry in _entries(child, section, (*path, str(name)), resolved)]
+        return [
+            entry for name, child in value.items() for entry in _entries(child, section, (*path, str(name)), resolved)
+        ]
     found = resolved.get(".".join((section, *path)))
     became, why = (_plain(found.get("value")), str(found.get("why", ""))) if found else ("", "")
     return [Entry(".".join(path), _plain(value), became, why)]
@@ -55,4 +57,8 @@ def _plain(value: Any) -> str:
 
 def list_evidence(material: Material) -> tuple[tuple[str, tuple[Row, ...]], ...]:
     """Return every claim of the run, by stage."""
-    return tuple((stage, tuple(view_row(item, None) for item in record.evidence)) for stage, record in material.records.items() if record.evidence)
+    return tuple(
+        (stage, tuple(view_row(item, None) for item in record.evidence))
+        for stage, record in material.records.items()
+        if record.evidence
+    )

@@ -1,4 +1,4 @@
-"""Everything a report page speaks of, read once from a run folder as plain data; what is damaged is named, not fatal."""
+"""Everything a report page speaks of, read once from a run folder; what is damaged is named, not fatal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Material:
 
     def claims(self, *stages: str) -> list[Evidence]:
         """Return the evidence of some stages, or of all."""
-        return [item for name, record in self.records.items() if not stages or name in stages for item in record.evidence]
+        return [
+            item for name, record in self.records.items() if not stages or name in stages for item in record.evidence
+        ]
 
     def claim(self, name: str) -> Evidence | None:
         """Return the newest evidence of a name."""
@@ -58,7 +60,9 @@ def read_material(run: Run) -> Material:
         DataError: there is no run in this folder.
     """
     if not (run.folder / STATE).exists():
-        raise DataError("there is no run here", where=run.folder, expected="a run folder", next_step="modelwright runs lists them")
+        raise DataError(
+            "there is no run here", where=run.folder, expected="a run folder", next_step="modelwright runs lists them"
+        )
     problems: list[str] = []
 
     def attempt(read: Callable[[], Found], otherwise: Found) -> Found:
@@ -70,18 +74,21 @@ def read_material(run: Run) -> Material:
 
     state: dict[str, Any] = attempt(run.state, {})
     journal = run.folder / "journal.jsonl"
-    events = attempt(lambda: read_journal(journal), [])
+    events: list[Event] = attempt(lambda: read_journal(journal), [])
     attempt(lambda: verify_journal(journal, run.witness), 0)
-    artifacts = {kind: attempt(lambda kind=kind: run.artifact(kind), None) for kind in ("dataset", "model", "evaluation")}  # type: ignore[misc]
-    evaluation = artifacts["evaluation"]
+
+    def artifact(kind: str) -> Artifact | None:
+        return attempt(lambda: run.artifact(kind), None)
+
+    dataset, model, evaluation = artifact("dataset"), artifact("model"), artifact("evaluation")
     return Material(
         folder=run.folder,
         recipe=state.get("recipe") or {},
         resolved=state.get("resolved") or {},
         records=attempt(run.current, {}),
         events=events,
-        sheet=attempt(lambda: _read(artifacts["dataset"], "datasheet.json"), {}),
-        training=attempt(lambda: _read(artifacts["model"], "training.json"), {}),
+        sheet=attempt(lambda: _read(dataset, "datasheet.json"), {}),
+        training=attempt(lambda: _read(model, "training.json"), {}),
         evaluation=attempt(lambda: _read(evaluation, "summary.json"), {}),
         pictures=evaluation.path if evaluation else run.folder,
         problems=tuple(dict.fromkeys(problems)),

@@ -14,7 +14,17 @@ from .bilingual import measure_name, say, unit_name
 from .quantities import bounds, count, finite, percent, quantity, significant
 from .whiskers import axis_labels, end_labels, whisker
 
-HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "pr_auc", "log_loss", "perplexity", "brier", "calibration_error")
+HEADLINE = (
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "roc_auc",
+    "pr_auc",
+    "log_loss",
+    "perplexity",
+    "brier",
+    "calibration_error",
+)
 LOWER_IS_BETTER = ("log_loss", "brier", "calibration_error", "perplexity", "loss", "bits_per_byte")
 
 
@@ -65,7 +75,9 @@ def base(name: str) -> str:
 def pick_headline(claims: Sequence[Evidence], fallback: Evidence | None) -> Headline | None:
     """Return the first headline metric that was measured; without one, the accuracy on the validation part."""
     by_name = {item.name: item for item in claims if item.value is not None}
-    found = next((by_name[name] for name in HEADLINE if name in by_name), None) or next((item for item in by_name.values() if item.low is not None), None)
+    found = next((by_name[name] for name in HEADLINE if name in by_name), None) or next(
+        (item for item in by_name.values() if item.low is not None), None
+    )
     part = say("on the test part")
     if found is None:
         found, part = fallback, say("on the validation part, which chose the model")
@@ -86,13 +98,15 @@ def pick_headline(claims: Sequence[Evidence], fallback: Evidence | None) -> Head
 
 
 def list_methods(claims: Sequence[Evidence]) -> tuple[str, ...]:
-    """Return how the intervals were made, each way once, with the measures it was used for where it was not the first."""
+    """Return how the intervals were made: the first way, then the others with the measures they were used for."""
     ways: dict[str, list[str]] = {}
     for item in claims:
         if item.low is not None and "[" not in item.name:
             way = f"{item.method}, {percent(item.confidence)}" if item.confidence else item.method
             ways.setdefault(way, []).append(item.name)
-    return tuple(way if index == 0 else f"{way} ({', '.join(names)})" for index, (way, names) in enumerate(ways.items()))
+    return tuple(
+        way if index == 0 else f"{way} ({', '.join(names)})" for index, (way, names) in enumerate(ways.items())
+    )
 
 
 def group_metrics(claims: Sequence[Evidence]) -> tuple[Group, ...]:
@@ -109,21 +123,31 @@ def group_metrics(claims: Sequence[Evidence]) -> tuple[Group, ...]:
         first = sum(item.name in HEADLINE for item in higher) or len(rows)
         groups.append(Group(say("higher is better"), axis_labels(axis), tuple(rows[:first]), tuple(rows[first:])))
     if lower:
-        groups.append(Group(say("lower is better, each on its own scale"), Markup(""), tuple(_own_row(item) for item in lower), ()))
+        groups.append(
+            Group(
+                say("lower is better, each on its own scale"), Markup(""), tuple(_own_row(item) for item in lower), ()
+            )
+        )
     if other:
-        groups.append(Group(say("other measures, each on its own scale"), Markup(""), tuple(_own_row(item) for item in other), ()))
+        groups.append(
+            Group(say("other measures, each on its own scale"), Markup(""), tuple(_own_row(item) for item in other), ())
+        )
     return tuple(groups)
 
 
 def view_row(item: Evidence, axis: Axis | None, others: Sequence[float] = (), name: Markup | None = None) -> Row:
     """Return one claim as a row; without an axis, or without a value, nothing is drawn."""
-    drawing = whisker(axis, item.value, item.low, item.high, others=others) if axis and item.value is not None else Markup("")
+    drawing = (
+        whisker(axis, item.value, item.low, item.high, others=others) if axis and item.value is not None else Markup("")
+    )
     return Row(
         name=measure_name(item.name) if name is None else name,
         code=item.name,
         drawing=drawing,
         value=quantity(item.value, item.unit) if item.value is not None else "–",
-        interval=bounds(item.value, item.low, item.high) if item.value is not None and item.low is not None and item.high is not None else "",
+        interval=bounds(item.value, item.low, item.high)
+        if item.value is not None and item.low is not None and item.high is not None
+        else "",
         n=count(item.n) if item.n else "",
         method=f"{item.method}; {percent(item.confidence)}" if item.confidence else item.method,
         source=item.source,
@@ -156,7 +180,11 @@ class Comparison:
 
 def compare_floors(evaluation: dict[str, Any], claims: Sequence[Evidence]) -> tuple[Comparison, ...]:
     """Return this model beside the baseline models, metric by metric, where both were measured."""
-    floors = [(str(floor.get("name", "?")), _claims_of(floor)) for floor in evaluation.get("floors") or [] if isinstance(floor, dict)]
+    floors = [
+        (str(floor.get("name", "?")), _claims_of(floor))
+        for floor in evaluation.get("floors") or []
+        if isinstance(floor, dict)
+    ]
     mine = {item.name: item for item in claims if item.value is not None}
     compared = []
     for name in HEADLINE:
@@ -164,7 +192,10 @@ def compare_floors(evaluation: dict[str, Any], claims: Sequence[Evidence]) -> tu
         if name not in mine or not others:
             continue
         axis = linear_axis(*_span([mine[name], *(item for _, item in others)]))
-        rows = [view_row(mine[name], axis, name=say("this model")), *(view_row(item, axis, name=_label(label)) for label, item in others)]
+        rows = [
+            view_row(mine[name], axis, name=say("this model")),
+            *(view_row(item, axis, name=_label(label)) for label, item in others),
+        ]
         compared.append(Comparison(measure_name(name), axis_labels(axis), tuple(rows)))
     return tuple(compared)
 

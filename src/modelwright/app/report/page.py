@@ -44,9 +44,12 @@ def render(material: Material) -> str:
     here = files(__package__)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update(
-        say=bilingual.say, measure_name=bilingual.measure_name, short=quantities.short, style=Markup((here / STYLE).read_text(encoding="utf-8")),
+        say=bilingual.say,
+        measure_name=bilingual.measure_name,
+        short=quantities.short,
+        style=Markup((here / STYLE).read_text(encoding="utf-8")),
         script=Markup((here / SCRIPT).read_text(encoding="utf-8")),
-    )  # fmt: skip
+    )
     template = environment.from_string((here / TEMPLATE).read_text(encoding="utf-8"))
     return template.render(**_view(material))
 
@@ -58,7 +61,10 @@ def _view(material: Material) -> dict[str, Any]:
     return {
         "name": material.name,
         "problems": material.problems,
-        "release": {name: (material.recipe.get("release") or {}).get(name, "") for name in ("purpose", "limits", "owner", "licence")},
+        "release": {
+            name: (material.recipe.get("release") or {}).get(name, "")
+            for name in ("purpose", "limits", "owner", "licence")
+        },
         "verdict": judge_run(material),
         "headline": pick_headline(judged, material.claim("validation_accuracy")),
         "facts": _facts(material),
@@ -84,10 +90,12 @@ def _facts(material: Material) -> dict[str, str]:
     """Return the few numbers on top of the page; empty where they are not known."""
     rows = (material.sheet or {}).get("rows") or {}
     last = material.events[-1].time if material.events else None
-    facts = {name: "" for name in ("parameters", "size", "training_seconds", "steps")}
+    facts = dict.fromkeys(("parameters", "size", "training_seconds", "steps"), "")
     for name in facts:
         claim = material.claim(name)
-        facts[name] = quantities.quantity(claim.value, claim.unit) if claim is not None and claim.value is not None else ""
+        facts[name] = (
+            quantities.quantity(claim.value, claim.unit) if claim is not None and claim.value is not None else ""
+        )
     return {
         **facts,
         "examples": quantities.count(sum(rows.values())) if rows else "",

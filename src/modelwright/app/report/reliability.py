@@ -1,4 +1,4 @@
-"""The reliability diagram: how sure the model was against how often it was right, with intervals, and how many examples stand behind each."""
+"""The reliability diagram: how sure the model was against how often it was right, with intervals and counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ class Reliability:
 
 def view_reliability(bins: Any) -> Reliability | None:
     """Return the diagram of the bins that hold examples, or nothing."""
-    found = [item for item in bins or [] if isinstance(item, dict) and all(finite(item.get(name)) is not None for name in FIELDS)]
+    found = [
+        item
+        for item in bins or []
+        if isinstance(item, dict) and all(finite(item.get(name)) is not None for name in FIELDS)
+    ]
     if not found:
         return None
     parts = [frame(SHARE, SHARE), line([(0, 100), (100, 0)], "ideal")]
@@ -56,9 +60,23 @@ def _histogram(bins: list[dict[str, float]]) -> Markup:
     most = linear_axis(0, max(item["count"] for item in bins), 2)
     bars = []
     for item in bins:
-        left, width, height = SHARE.at(item["low"]), SHARE.at(item["high"]) - SHARE.at(item["low"]), most.at(item["count"])
+        left, width, height = (
+            SHARE.at(item["low"]),
+            SHARE.at(item["high"]) - SHARE.at(item["low"]),
+            most.at(item["count"]),
+        )
         hint = tag("title", f"{percent(item['low'])} – {percent(item['high'])}: {count(item['count'])}")
-        bars.append(tag("rect", hint, x=at(left + width * 0.08), width=at(width * 0.84), y=at(100 - height), height=at(height), class_="fill"))
+        bars.append(
+            tag(
+                "rect",
+                hint,
+                x=at(left + width * 0.08),
+                width=at(width * 0.84),
+                y=at(100 - height),
+                height=at(height),
+                class_="fill",
+            )
+        )
     ticks = [
         tag("text", most.label(tick), x="-10", y=at(100 - most.at(tick)), dy="0.32em", text_anchor="end", class_="tick")
         for tick in (most.ticks[0], most.ticks[-1])

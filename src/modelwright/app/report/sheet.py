@@ -56,7 +56,9 @@ def view_sheet(sheet: dict[str, Any]) -> Sheet | None:
     rows = {name: int(finite(number) or 0) for name, number in (sheet.get("rows") or {}).items()}
     total = sum(rows.values())
     labels = _labels(sheet.get("labels") or {}, list(rows))
-    quarantined = [(str(item.get("origin", "")), str(item.get("reason", ""))) for item in sheet.get("quarantined") or []]
+    quarantined = [
+        (str(item.get("origin", "")), str(item.get("reason", ""))) for item in sheet.get("quarantined") or []
+    ]
     overlap = sheet.get("overlap") or {}
     return Sheet(
         files=tuple((str(name), str(digest)) for name, digest in (sheet.get("files") or {}).items()),
@@ -72,9 +74,17 @@ def view_sheet(sheet: dict[str, Any]) -> Sheet | None:
         quarantined_total=len(quarantined),
         overlap=int(finite(overlap.get("between_parts")) or 0),
         policy=str(overlap.get("policy", "")),
-        dropped=tuple((name.removeprefix("dropped_from_"), count(number)) for name, number in overlap.items() if name.startswith("dropped_from_") and number),
+        dropped=tuple(
+            (name.removeprefix("dropped_from_"), count(number))
+            for name, number in overlap.items()
+            if name.startswith("dropped_from_") and number
+        ),
         overlap_examples=tuple(
-            (str(item.get("kind", "")), " → ".join(map(str, item.get("parts", []))), " = ".join(map(str, item.get("origins", []))))
+            (
+                str(item.get("kind", "")),
+                " → ".join(map(str, item.get("parts", []))),
+                " = ".join(map(str, item.get("origins", []))),
+            )
             for item in overlap.get("examples") or []
         ),
         suspicious=tuple(map(str, sheet.get("suspicious") or [])),

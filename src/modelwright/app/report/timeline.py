@@ -13,7 +13,13 @@ from .bilingual import say
 from .quantities import clock, moment, quantity, seconds, short
 
 SHOWN = 40
-LOUD = {"stage failed": "bad", "checkpoint damaged": "bad", "torn record removed": "bad", "row quarantined": "warn", "rows in two parts": "warn"}
+LOUD = {
+    "stage failed": "bad",
+    "checkpoint damaged": "bad",
+    "torn record removed": "bad",
+    "row quarantined": "warn",
+    "rows in two parts": "warn",
+}
 MARKED = {"test part opened": "mark", "gates judged": "mark", "training resumed": "mark"}
 # What these say is said by others: a stage that finished was started.
 QUIET = ("stage started",)
@@ -61,7 +67,9 @@ def _sentence(event: Event) -> Markup:
     data = event.data
     stage = say(str(data.get("stage", "")))
     if event.event == "run started":
-        return say("Run started: {stages}", stages=Markup(", ").join(say(str(name)) for name in data.get("stages") or []))
+        return say(
+            "Run started: {stages}", stages=Markup(", ").join(say(str(name)) for name in data.get("stages") or [])
+        )
     if event.event == "stage finished":
         return say("{stage} finished in {seconds}", stage=stage, seconds=seconds(float(data.get("seconds", 0.0))))
     if event.event == "stage skipped":
@@ -73,21 +81,37 @@ def _sentence(event: Event) -> Markup:
     if event.event == "gates judged":
         verdicts = data.get("verdicts") or []
         passed = sum(bool(item.get("passed")) for item in verdicts)
-        return say("Gates judged for model {model}: {passed} of {total} hold", model=_code(short(str(data.get("model", "")))), passed=passed, total=len(verdicts))
+        return say(
+            "Gates judged for model {model}: {passed} of {total} hold",
+            model=_code(short(str(data.get("model", "")))),
+            passed=passed,
+            total=len(verdicts),
+        )
     return _other_sentence(event.event, data)
 
 
 def _other_sentence(name: str, data: dict[str, Any]) -> Markup:
     if name == "auto resolved":
-        return say("{name} became {value}: {why}", name=_code(data.get("name", "")), value=data.get("value", ""), why=data.get("why", ""))
+        return say(
+            "{name} became {value}: {why}",
+            name=_code(data.get("name", "")),
+            value=data.get("value", ""),
+            why=data.get("why", ""),
+        )
     if name == "training resumed":
         return say("Training resumed after step {step}", step=quantity(float(data.get("step", 0)), "steps"))
     if name == "checkpoint damaged":
         return say("Damaged checkpoint found: {reason}", reason=data.get("reason", ""))
     if name == "row quarantined":
-        return say("Row quarantined: {origin}, {reason}", origin=_code(data.get("origin", "")), reason=data.get("reason", ""))
+        return say(
+            "Row quarantined: {origin}, {reason}", origin=_code(data.get("origin", "")), reason=data.get("reason", "")
+        )
     if name == "rows in two parts":
-        return say("{count} rows stand in two parts; policy: {policy}", count=data.get("between_parts", ""), policy=_code(data.get("policy", "")))
+        return say(
+            "Rows that stand in two parts: {number}; policy: {policy}",
+            number=data.get("between_parts", ""),
+            policy=_code(data.get("policy", "")),
+        )
     if name == "torn record removed":
         return say("A torn journal record of {bytes} bytes was removed", bytes=data.get("bytes", ""))
     if name == "run finished":

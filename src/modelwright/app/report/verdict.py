@@ -60,9 +60,17 @@ def _state(material: Material, gates: int, failed: int) -> tuple[State, Markup, 
         if stage == "release" and failed:
             sentence = say("{failed} of {total} gates do not hold. No release was made.", failed=failed, total=gates)
             return "refused", say("Release refused"), sentence
-        return "stopped", say("Not finished"), say("The stage {stage} stopped: {reason}", stage=say(stage), reason=reason)
+        return (
+            "stopped",
+            say("Not finished"),
+            say("The stage {stage} stopped: {reason}", stage=say(stage), reason=reason),
+        )
     if "release" in material.records:
-        sentence = say("{total} of {total} gates hold; signed.", total=gates) if gates else say("Signed; the recipe asked for no gate.")
+        sentence = (
+            say("{total} of {total} gates hold; signed.", total=gates)
+            if gates
+            else say("Signed; the recipe asked for no gate.")
+        )
         return "released", say("Released"), sentence
     if "release" in material.recipe:
         return "not_reached", say("Not released yet"), say("The run has not come to the stage release.")
@@ -75,7 +83,11 @@ def _last_failure(events: list[Event]) -> Event | None:
     for event in events:
         if event.event == "stage failed":
             last = event
-        elif event.event == "run finished" or (last and event.event in ("stage finished", "stage skipped") and event.data.get("stage") == last.data.get("stage")):
+        elif event.event == "run finished" or (
+            last
+            and event.event in ("stage finished", "stage skipped")
+            and event.data.get("stage") == last.data.get("stage")
+        ):
             last = None
     return last
 

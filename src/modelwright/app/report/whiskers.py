@@ -12,7 +12,15 @@ from .drawing import at, dot, join, tag
 HEIGHT = 34
 
 
-def whisker(axis: Axis, value: float, low: float | None = None, high: float | None = None, *, others: Sequence[float] = (), style: str = "") -> Markup:
+def whisker(
+    axis: Axis,
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    others: Sequence[float] = (),
+    style: str = "",
+) -> Markup:
     """Draw one row: the interval as a line, the value as a dot, other values (folds, say) as small rings.
 
     The numbers stand beside the drawing, so it is hidden from screen readers.
@@ -43,7 +51,9 @@ def axis_labels(axis: Axis) -> Markup:
     for index, tick in enumerate(axis.ticks):
         anchor = "start" if index == 0 else "end" if index == last else "middle"
         minor = "tick minor" if index not in (0, last) and index != round(last / 2) else "tick"
-        labels.append(tag("text", axis.label(tick), x=at(axis.at(tick)), y="50%", dy="0.32em", text_anchor=anchor, class_=minor))
+        labels.append(
+            tag("text", axis.label(tick), x=at(axis.at(tick)), y="50%", dy="0.32em", text_anchor=anchor, class_=minor)
+        )
     return tag("svg", *labels, class_="row-chart", width="100%", height=18, aria_hidden="true")
 
 
@@ -55,7 +65,9 @@ def end_labels(axis: Axis) -> Markup:
 
 
 def _ticks(axis: Axis) -> Markup:
-    return join(tag("line", x1=at(axis.at(tick)), x2=at(axis.at(tick)), y1="0", y2="100%", class_="grid") for tick in axis.ticks)
+    return join(
+        tag("line", x1=at(axis.at(tick)), x2=at(axis.at(tick)), y1="0", y2="100%", class_="grid") for tick in axis.ticks
+    )
 
 
 def _interval(axis: Axis, low: float, high: float) -> list[Markup]:

@@ -1,4 +1,4 @@
-"""What a recipe may say of mixing examples and softening labels."""
+"""What a recipe may say of changing pictures, mixing examples and softening labels. Torch-free."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ class LabelSmoothingSettings(Settings):
     amount: Annotated[
         Fraction, Field(ge=0, lt=1, description="Share of a label's weight that is spread over all classes.")
     ] = 0.1
+
+
+class Augment(Settings):
+    """Each training picture is changed a little, anew in every epoch; everything is off until it is asked for."""
+
+    flip: Fraction = Field(0.0, ge=0, le=1, description="share of pictures that are mirrored left to right")
+    crop: int = Field(0, ge=0, description="pixels of border put round a picture before its old size is cut out at a drawn place")
+    rotation: float = Field(0.0, ge=0, le=180, description="largest rotation either way, in degrees")
+    zoom: float = Field(0.0, ge=0, le=10, description="0.2: from 1/1.2 of the size to 1.2 times the size")
+    shear: float = Field(0.0, ge=0, lt=90, description="largest shear either way, in degrees")
+    shift: Fraction = Field(0.0, ge=0, le=1, description="largest shift either way, as a share of the side")
+    brightness: float = Field(0.0, ge=0, le=1, description="0.2: brightness times 0.8 to 1.2")
+    contrast: float = Field(0.0, ge=0, le=1, description="0.2: contrast times 0.8 to 1.2")
+    saturation: float = Field(0.0, ge=0, le=1, description="0.2: saturation times 0.8 to 1.2; colour pictures only")
+    cutout: int = Field(0, ge=0, description="side of the square that is covered, in pixels")

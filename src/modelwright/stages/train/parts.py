@@ -12,6 +12,7 @@ import torch
 from ...core import registry
 from ...core.randomness import derive_seed
 from ...core.stage import Context
+from ...engine.augment import build_augment
 from ...engine.loop import GradientRule, Objective
 from ...engine.rules import NonFiniteGuard, clip_norm, l1
 from ...engine.samplers import Sampler
@@ -74,11 +75,14 @@ def build_load(settings: Train, task: Task, training: Examples) -> Callable[[np.
 
     Its randomness comes from torch's generator, which the loop seeds anew for every step.
     """
+    augment = build_augment(settings.augment, task.modality, training.learnt)
     mixes = [registry.function_of("mixing", choice.kind)(choice) for choice in settings.mixing]
     classes = len(training.learnt["classes"])
 
     def load(indices: np.ndarray) -> Batch:
         batch = task.collate(training, indices)
+        if augment:
+            batch = augment(batch, torch.default_generator)
         for mix in mixes:
             batch = mix(batch, classes, torch.default_generator)
         return batch

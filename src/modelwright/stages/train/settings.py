@@ -9,6 +9,7 @@ from pydantic import Field
 from ...core.settings import Auto, Choice, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
+from ...methods.augmentation.settings import Augment
 
 
 class EarlyStopping(Settings):
@@ -41,6 +42,7 @@ class Train(Settings):
         "mean", validate_default=True, description="what becomes of the examples' losses before their mean is minimised"
     )
     sampler: Annotated[Any, Choice("sampler")] = Field("shuffled", validate_default=True, description="which examples stand in a batch")
+    augment: Augment = Field(Augment(), description="how training pictures are changed (task image only)")
     mixing: Sequence[Annotated[Any, Choice("mixing")]] = Field(
         (), description="what happens to a training batch: label_smoothing, mixup, cutmix, in this order"
     )

@@ -1,0 +1,135 @@
+"""Pictures moved, turned, recoloured and covered a little, each in its own way, with randomness that is handed in.
+
+Pictures are uint8 from 0 to 255, or float of any range; what comes out has the type of what went in.
+Legend: B batch, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+# Weights of red, green and blue in the brightness that people see.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def flip_horizontally(images: Tensor, share: float, generator: Generator) -> Tensor:
+    """Mirror about `share` of the pictures.
+
+    Shapes: images (batch, channels, height, width) -> the same
+    Source: Krizhevsky et al. 2012, section 4.1.
+    """
+    chosen_B111 = _uniform(images, 0, 1, generator).view(-1, 1, 1, 1) < share
+    return torch.where(chosen_B111, images.flip(3), images)
+
+
+def crop_padded(images: Tensor, pixels: int, generator: Generator, fill: float = 0.0) -> Tensor:
+    """Put a border of `pixels` round each picture and cut the old size out of it at an evenly drawn place.
+
+    Shapes: images (batch, channels, height, width) -> the same
+    Source: He et al. 2016, section 4.2.
+    """
+    size, _, height, width = images.shape
+    padded_BCHW = functional.pad(images, (pixels, pixels, pixels, pixels), value=fill)
+    offsets_2B = torch.randint(2 * pixels + 1, (2, size), generator=generator, device=generator.device).to(images.device)
+    rows_BH = offsets_2B[0, :, None] + torch.arange(height, device=images.device)
+    columns_BW = offsets_2B[1, :, None] + torch.arange(width, device=images.device)
+    examples_B11 = torch.arange(size, device=images.device)[:, None, None]
+    # Indices on both sides of a slice put their dims first: (B, H, W, C), channels last in memory.
+    return padded_BCHW[examples_B11, :, rows_BH[:, :, None], columns_BW[:, None, :]].permute(0, 3, 1, 2)
+
+
+def warp(
+    images: Tensor, generator: Generator, *, degrees: float = 0.0, zoom: float = 0.0, shear: float = 0.0, shift: float = 0.0, fill: float = 0.0
+) -> Tensor:
+    """Rotate, zoom, shear and shift each picture about its middle, all by one bilinear sampling.
+
+    Rotation and shear are drawn evenly up to `degrees` and `shear` (degrees) either way, the zoom's logarithm up to that
+    of 1 + `zoom`, the shift up to `shift` of the side.
+
+    Shapes: images (batch, channels, height, width) -> the same
+    Units: degrees and shear in degrees
+    Source: Simard et al. 2003, section 2; Jaderberg et al. 2015, equations 1 and 3 (sampling by an affine grid).
+    """
+    height, width = images.shape[2:]
+    angle_B = _uniform(images, -math.radians(degrees), math.radians(degrees), generator)
+    slant_B = _uniform(images, -math.radians(shear), math.radians(shear), generator).tan()
+    scale_B = _uniform(images, -math.log1p(zoom), math.log1p(zoom), generator).exp()
+    right_B, down_B = (2 * _uniform(images, -shift, shift, generator) for _ in range(2))
+    cosine_B, sine_B = angle_B.cos() / scale_B, angle_B.sin() / scale_B
+    # From places in the result to places in the picture, in half sides; the ratio keeps a rotation one where H != W.
+    ratio = height / width
+    theta_B23 = torch.stack(
+        [
+            torch.stack([cosine_B, (slant_B * cosine_B - sine_B) * ratio, right_B], dim=1),
+            torch.stack([sine_B / ratio, slant_B * sine_B + cosine_B, down_B], dim=1),
+        ],
+        dim=1,
+    )
+    return _sample(images, theta_B23, fill)
+
+
+def jitter_colours(
+    images: Tensor, generator: Generator, *, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, white: float | None = None
+) -> Tensor:
+    """Multiply brightness, contrast and saturation, in this order, each by a factor from 1 - x to 1 + x; black is 0.
+
+    `white` is the largest value; by default 255 for uint8 and 1 for float. Pictures without three channels have no
+    saturation to change.
+
+    Shapes: images (batch, channels, height, width) -> the same
+    Source: Howard 2013, section 2; blending as Haeberli and Voorhies 1994, "Image processing by interpolation and extrapolation".
+    """
+    white = white or (1.0 if images.is_floating_point() else 255.0)
+    mixed_BCHW = images.float()
+    factors = [_uniform(images, 1 - amount, 1 + amount, generator).view(-1, 1, 1, 1) for amount in (brightness, contrast, saturation)]
+    if brightness:
+        mixed_BCHW = (mixed_BCHW * factors[0]).clamp(0, white)
+    if contrast:
+        mean_B111 = _grey(mixed_BCHW).mean(dim=(1, 2, 3), keepdim=True)
+        mixed_BCHW = torch.lerp(mean_B111, mixed_BCHW, factors[1]).clamp(0, white)
+    if saturation and images.shape[1] == 3:
+        mixed_BCHW = torch.lerp(_grey(mixed_BCHW), mixed_BCHW, factors[2]).clamp(0, white)
+    return _as_type(mixed_BCHW, images)
+
+
+def cut_out(images: Tensor, side: int, generator: Generator, fill: float = 0.0) -> Tensor:
+    """Cover a square of `side` pixels round an evenly drawn pixel of each picture; what sticks out is cut off.
+
+    Shapes: images (batch, channels, height, width) -> the same
+    Source: DeVries and Taylor 2017, section 3.2.
+    """
+    height, width = images.shape[2:]
+    covered_BH = _interval(images, height, side, generator)
+    covered_BW = _interval(images, width, side, generator)
+    return images.masked_fill((covered_BH[:, :, None] & covered_BW[:, None, :])[:, None], fill)
+
+
+def _uniform(images: Tensor, low: float, high: float, generator: Generator) -> Tensor:
+    return (torch.rand(len(images), generator=generator, device=generator.device) * (high - low) + low).to(images.device)
+
+
+def _interval(images: Tensor, size: int, side: int, generator: Generator) -> Tensor:
+    middle_B1 = torch.randint(size, (len(images), 1), generator=generator, device=generator.device).to(images.device)
+    distance = torch.arange(size, device=images.device) - (middle_B1 - side // 2)
+    return (distance >= 0) & (distance < side)
+
+
+def _grey(images: Tensor) -> Tensor:
+    if images.shape[1] != 3:
+        return images.mean(dim=1, keepdim=True)
+    return (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def _sample(images: Tensor, theta_B23: Tensor, fill: float) -> Tensor:
+    grid_BHW2 = functional.affine_grid(theta_B23, list(images.shape), align_corners=False)
+    # Sampling knows no other border than zeros, so the fill is made zero for as long as it takes.
+    sampled_BCHW = functional.grid_sample(images.float() - fill, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False) + fill
+    return _as_type(sampled_BCHW, images)
+
+
+def _as_type(values: Tensor, images: Tensor) -> Tensor:
+    return values.to(images.dtype) if images.is_floating_point() else values.round().clamp(0, 255).to(images.dtype)
