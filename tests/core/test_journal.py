@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwright.core import files, journal
@@ -95,10 +96,9 @@ def test_an_edit_is_noticed_where_it_is(what: str, position: int, kept: tuple[Pa
     assert f"{path}:{position + 1}" in str(caught.value)
 
 
+@settings(max_examples=60)
 @given(position=st.integers(0, 3000), value=st.integers(0, 255))
 def test_any_changed_byte_is_noticed(position: int, value: int) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.jsonl"
         opened = Journal(path, Path(folder) / "witness")

@@ -10,9 +10,17 @@ def table(rows, numbers, cardinalities, classes, seed, *, rare=()):
     generator = np.random.default_rng(seed)
     values = generator.normal(size=(rows, numbers)).astype(np.float32)
     missing = generator.random((rows, numbers)) < 0.15
-    codes = np.stack([generator.integers(0, count, rows) for count in cardinalities], axis=1) if cardinalities else np.zeros((rows, 0))
+    codes = (
+        np.stack([generator.integers(0, count, rows) for count in cardinalities], axis=1)
+        if cardinalities
+        else np.zeros((rows, 0))
+    )
     codes = np.where(np.isin(codes, rare), 1, codes).astype(np.int32)
-    score = np.where(missing, 1.0, values).sum(axis=1) + (codes * 7 % 5).sum(axis=1) * 0.5 + generator.normal(size=rows) * 0.5
+    score = (
+        np.where(missing, 1.0, values).sum(axis=1)
+        + (codes * 7 % 5).sum(axis=1) * 0.5
+        + generator.normal(size=rows) * 0.5
+    )
     targets = np.searchsorted(np.quantile(score, np.linspace(0, 1, classes + 1)[1:-1]), score)
     values[missing] = 0.0
     return {"numbers": values, "missing": missing, "codes": codes}, targets.astype(np.int64)

@@ -17,7 +17,12 @@ from modelwright.models.at_once_settings import Boosting, Logistic, Tfidf, Tree
 
 CARDINALITIES = [4, 300]
 BUILD = {"boosting": boosting.build, "tree": tree.build, "logistic": logistic.build, "tfidf": tfidf.build}
-SETTINGS = {"boosting": Boosting(iterations=8, leaf_rows=5), "tree": Tree(depth=4), "logistic": Logistic(), "tfidf": Tfidf()}
+SETTINGS = {
+    "boosting": Boosting(iterations=8, leaf_rows=5),
+    "tree": Tree(depth=4),
+    "logistic": Logistic(),
+    "tfidf": Tfidf(),
+}
 KINDS = sorted(BUILD)
 TABLES = [kind for kind in KINDS if kind != "tfidf"]
 
@@ -57,7 +62,12 @@ class TestEveryKind:
         model = build(kind)
         arrays = model.fit(columns, targets, 0)
         together = model.predict(arrays, columns)
-        alone = np.concatenate([model.predict(arrays, {name: column[row : row + 1] for name, column in columns.items()}) for row in range(9)])
+        alone = np.concatenate(
+            [
+                model.predict(arrays, {name: column[row : row + 1] for name, column in columns.items()})
+                for row in range(9)
+            ]
+        )
         np.testing.assert_allclose(alone, together[:9], rtol=0, atol=1e-14)
         assert model.predict(arrays, {name: column[:0] for name, column in columns.items()}).shape == (0, 3)
 
@@ -70,7 +80,9 @@ class TestEveryKind:
         np.testing.assert_array_equal(answers[:, left], plain.predict(plain.fit(columns, targets, 0), columns))
         assert answers.sum(axis=0)[np.setdiff1d(range(5), left)].sum() == 0
 
-    @pytest.mark.parametrize(("value", "what"), [(1, "only one class"), (-1, "-1 is not a class"), (3, "3 is not a class")])
+    @pytest.mark.parametrize(
+        ("value", "what"), [(1, "only one class"), (-1, "-1 is not a class"), (3, "3 is not a class")]
+    )
     def test_targets_that_cannot_be_learnt_are_refused(self, kind, value, what):
         columns, targets = make(kind)
         targets = np.full_like(targets, 1) if value == 1 else np.where(np.arange(120) == 7, value, targets)
@@ -85,13 +97,17 @@ class TestEveryKind:
         columns, targets = {name: column[kept] for name, column in columns.items()}, targets[kept]
         plain, balanced = (build(kind, 2, SETTINGS[kind].model_copy(update={"balanced": yes})) for yes in (False, True))
         means = [model.predict(model.fit(columns, targets, 0), columns)[:, 1].mean() for model in (plain, balanced)]
-        assert means[1] > means[0] + 0.05
+        assert means[1] > 1.1 * means[0]
 
 
 @pytest.mark.parametrize("kind", TABLES)
 class TestTables:
     def test_no_columns_are_refused_and_other_columns_too(self, kind):
-        empty = {"numbers": np.zeros((9, 0), np.float32), "missing": np.zeros((9, 0), bool), "codes": np.zeros((9, 0), np.int32)}
+        empty = {
+            "numbers": np.zeros((9, 0), np.float32),
+            "missing": np.zeros((9, 0), bool),
+            "codes": np.zeros((9, 0), np.int32),
+        }
         with pytest.raises(DataError, match="no columns"):
             BUILD[kind](SETTINGS[kind], known([])).fit(empty, np.arange(9) % 2, 0)
         columns, targets = make(kind)
@@ -125,7 +141,11 @@ class TestTables:
 def test_answering_loads_no_scikit_learn(tmp_path):
     for kind in KINDS:
         columns, targets = make(kind)
-        save_file({f"a.{k}": v for k, v in build(kind).fit(columns, targets, 0).items()} | {f"c.{k}": v for k, v in columns.items()}, tmp_path / kind)
+        save_file(
+            {f"a.{k}": v for k, v in build(kind).fit(columns, targets, 0).items()}
+            | {f"c.{k}": v for k, v in columns.items()},
+            tmp_path / kind,
+        )
     script = f"""
 import sys
 from safetensors.numpy import load_file

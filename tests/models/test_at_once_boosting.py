@@ -87,7 +87,10 @@ def adult(shared_data):
             return [row for row in csv.reader(file, skipinitialspace=True) if len(row) == 15]
 
     train, test = read("adult.data"), read("adult.test")
-    codes = [{value: code for code, value in enumerate(sorted({row[place] for row in train} - {"?"}), 1)} for place in categories]
+    codes = [
+        {value: code for code, value in enumerate(sorted({row[place] for row in train} - {"?"}), 1)}
+        for place in categories
+    ]
 
     def encode(rows):
         values = np.array([[float(row[place]) for place in numbers] for row in rows], np.float32)
@@ -103,3 +106,15 @@ def test_the_defaults_are_good_on_adult(adult):
     model = build(Boosting(), learnt)
     answers = model.predict(model.fit(columns, targets, 0), others)
     assert roc_auc_score(truth, answers[:, 1]) > 0.925
+
+
+def test_categories_that_only_the_rows_kept_aside_have_are_unknown_ones(fitted):
+    columns, targets = table(2000, 1, [20], 2, 0, rare=range(1, 14))
+    # Codes 2 to 13 once each: some of those rows are kept aside, and shift the numbers of the later categories.
+    columns["codes"][:12, 0] = np.arange(2, 14)
+    model = build(Boosting(iterations=10, early_stopping=0.3), known([20]))
+    arrays = model.fit(columns, targets, 0)
+    others, _ = table(400, 1, [20], 2, 1)
+    expected = fitted[0].predict_proba(as_scikit_learn_sees(others, [0]))
+    np.testing.assert_allclose(model.predict(arrays, others), expected, rtol=0, atol=1e-12)
+    assert (arrays["bitset"] >= 0).any()

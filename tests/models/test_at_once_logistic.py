@@ -18,7 +18,9 @@ def written_out(columns, cardinalities):
 
 
 @pytest.mark.parametrize("balanced", [False, True])
-@pytest.mark.parametrize(("numbers", "cardinalities", "classes"), [(3, [4, 9], 2), (2, [5], 3), (4, [], 4), (0, [6, 3], 2)])
+@pytest.mark.parametrize(
+    ("numbers", "cardinalities", "classes"), [(3, [4, 9], 2), (2, [5], 3), (4, [], 4), (0, [6, 3], 2)]
+)
 def test_equal_to_scikit_learn(numbers, cardinalities, classes, balanced):
     (old, targets), (new, _) = (table(300, numbers, cardinalities, classes, seed) for seed in (0, 1))
     targets = np.where(np.arange(300) < 60, 0, targets)
@@ -27,7 +29,9 @@ def test_equal_to_scikit_learn(numbers, cardinalities, classes, balanced):
     # Another solver, run until nothing moves: the minimum is one, whoever finds it.
     peer = LogisticRegression(C=0.5, class_weight="balanced" if balanced else None, tol=1e-10, max_iter=10_000)
     peer.fit(written_out(old, cardinalities), targets)
-    np.testing.assert_allclose(model.predict(arrays, new), peer.predict_proba(written_out(new, cardinalities)), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        model.predict(arrays, new), peer.predict_proba(written_out(new, cardinalities)), rtol=0, atol=1e-5
+    )
     assert arrays["coefficients"].shape == (1 if classes == 2 else classes, 2 * numbers + sum(cardinalities))
 
 
@@ -40,5 +44,7 @@ def test_not_to_converge_is_an_error_and_never_silent():
 
 def test_a_smaller_c_is_a_stronger_penalty():
     columns, targets = table(300, 3, [5], 2, 0)
-    sizes = [np.abs(build(Logistic(C=c), known([5])).fit(columns, targets, 0)["coefficients"]).sum() for c in (0.01, 1.0)]
+    sizes = [
+        np.abs(build(Logistic(C=c), known([5])).fit(columns, targets, 0)["coefficients"]).sum() for c in (0.01, 1.0)
+    ]
     assert sizes[0] < 0.5 * sizes[1]

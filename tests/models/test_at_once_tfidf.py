@@ -20,19 +20,33 @@ def learnt(classes, size=40, **more):
 
 def ngrams_of(columns, longest):
     rows = [row[:length] for row, length in zip(columns["tokens"].tolist(), columns["length"], strict=True)]
-    return [[" ".join(map(str, row[at : at + n])) for n in range(1, longest + 1) for at in range(len(row) - n + 1)] for row in rows]
+    return [
+        [" ".join(map(str, row[at : at + n])) for n in range(1, longest + 1) for at in range(len(row) - n + 1)]
+        for row in rows
+    ]
 
 
 def pipeline(settings):
     vectoriser = TfidfVectorizer(analyzer=lambda grams: grams, min_df=settings.least, sublinear_tf=settings.sublinear)
-    solver = LogisticRegression(C=settings.C, class_weight="balanced" if settings.balanced else None, solver="newton-cg", tol=1e-10, max_iter=1000)
+    solver = LogisticRegression(
+        C=settings.C,
+        class_weight="balanced" if settings.balanced else None,
+        solver="newton-cg",
+        tol=1e-10,
+        max_iter=1000,
+    )
     return make_pipeline(vectoriser, solver)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize(
     "settings",
-    [Tfidf(ngrams=1), Tfidf(ngrams=2, C=3.0), Tfidf(ngrams=3, least=1, C=3.0), Tfidf(ngrams=2, least=4, sublinear=False, balanced=True)],
+    [
+        Tfidf(ngrams=1),
+        Tfidf(ngrams=2, C=3.0),
+        Tfidf(ngrams=3, least=1, C=3.0),
+        Tfidf(ngrams=2, least=4, sublinear=False, balanced=True),
+    ],
     ids=str,
 )
 def test_equal_to_a_pipeline_of_scikit_learn(classes, settings, monkeypatch):
@@ -44,7 +58,9 @@ def test_equal_to_a_pipeline_of_scikit_learn(classes, settings, monkeypatch):
     arrays = model.fit(old, targets, 0)
     peer = pipeline(settings).fit(ngrams_of(old, settings.ngrams), targets)
     for columns in (old, new):
-        np.testing.assert_allclose(model.predict(arrays, columns), peer.predict_proba(ngrams_of(columns, settings.ngrams)), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            model.predict(arrays, columns), peer.predict_proba(ngrams_of(columns, settings.ngrams)), rtol=0, atol=1e-6
+        )
     assert len(arrays["keys"]) == len(peer[0].vocabulary_)
     assert (np.diff(arrays["keys"].astype(object)) > 0).all()
     np.testing.assert_allclose(np.sort(arrays["idf"]), np.sort(peer[0].idf_), rtol=1e-14)
@@ -63,7 +79,9 @@ def test_a_hash_takes_over_where_numbers_do_not_fit(monkeypatch):
 def test_auto_means_three_for_characters_and_two_for_words():
     columns, targets = texts(150, 12, 40, 3, 0)
     for tokens, longest in (("characters", 3), ("words", 2), ("bpe", 2)):
-        auto, plain = (tfidf.build(Tfidf(ngrams=n), learnt(3, tokens=tokens)).fit(columns, targets, 0) for n in ("auto", longest))
+        auto, plain = (
+            tfidf.build(Tfidf(ngrams=n), learnt(3, tokens=tokens)).fit(columns, targets, 0) for n in ("auto", longest)
+        )
         assert auto["keys"].tobytes() == plain["keys"].tobytes()
 
 

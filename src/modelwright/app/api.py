@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import registry
+from ..core.errors import Busy, ModelwrightError, RecipeError
 from ..core.execute import go_on
 from ..core.errors import GateFailed
 from ..core.execute import run as execute

@@ -14,6 +14,20 @@ def _parts(settings_module: str, **parts: str) -> dict[str, tuple[str, ...]]:
     return table
 
 
+NETWORKS = _parts(
+    "models.settings",
+    cnn="Cnn models.cnn:build",
+    residual="Residual models.residual:build",
+    mlp="Mlp models.dense:build_mlp",
+    linear="Linear models.dense:build_linear",
+    rnn="Rnn models.recurrent:build",
+    lstm="Lstm models.recurrent:build",
+    gru="Gru models.recurrent:build",
+    transformer="Transformer models.transformer:build",
+    convolution="Convolution models.convolution:build",
+    bag="Bag models.bag:build",
+)
+
 BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     # In life-cycle order; the core itself orders them by what they need and give.
     "stage": {name: (f"{HERE}.stages.{name}.settings:STAGE",) for name in ("prepare", "train", "evaluate", "release")},
@@ -43,19 +57,22 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         **_parts("sources.textfile", text="TextFileSettings sources.textfile:read"),
         **_parts("sources.hub", hub="HubSettings sources.hub:read"),
     },
-    "model": _parts(
-        "models.settings",
-        cnn="Cnn models.cnn:build",
-        residual="Residual models.residual:build",
-        mlp="Mlp models.dense:build_mlp",
-        linear="Linear models.dense:build_linear",
-        rnn="Rnn models.recurrent:build",
-        lstm="Lstm models.recurrent:build",
-        gru="Gru models.recurrent:build",
-        transformer="Transformer models.transformer:build",
-        convolution="Convolution models.convolution:build",
-        bag="Bag models.bag:build",
-    ),
+    "model": {
+        **_parts(
+            "models.at_once_settings",
+            boosting="Boosting models.boosting:build",
+            tree="Tree models.tree:build",
+            logistic="Logistic models.logistic:build",
+            tfidf="Tfidf models.tfidf:build",
+        ),
+        **_parts("models.pretrained_settings", backbone="Backbone models.backbone:build", hf="HuggingFace models.hugging_face:build"),
+        **NETWORKS,
+    },
+    # Model -> what reads the weights from outside that it begins with.
+    "pretrained": {
+        "backbone": ("", f"{HERE}.models.backbone:read_weights"),
+        "hf": ("", f"{HERE}.models.hugging_face:read_weights"),
+    },
     "optimiser": _parts(
         "methods.optimisation.settings",
         sgd="SgdSettings methods.optimisation.optimisers:build_sgd",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 FACTORS: dict[str, dict[str, float]] = {
     "bytes": {
@@ -33,14 +34,15 @@ def parse_quantity(text: str | float | int, unit: str) -> float:
     """
     if isinstance(text, bool):
         raise ValueError(f"found {text}, expected {describe_unit(unit)}")
-    if isinstance(text, (int, float)):
-        number = float(text)
-    else:
-        match = QUANTITY.fullmatch(text)
-        factors = FACTORS[unit]
-        if match is None or (match[2] and match[2] not in factors):
-            raise ValueError(f"found '{text}', expected {describe_unit(unit)}")
-        number = float(match[1]) * (factors[match[2]] if match[2] else 1.0)
+    match = None if isinstance(text, (int, float)) else QUANTITY.fullmatch(text)
+    if match is None and isinstance(text, str) or match is not None and match[2] not in ("", *FACTORS[unit]):
+        raise ValueError(f"found '{text}', expected {describe_unit(unit)}")
+    number, factor = (match[1], FACTORS[unit].get(match[2], 1)) if match else (text, 1)
+    try:
+        # Multiplied as written: 95 times the binary number nearest to 0.01 is not 0.95.
+        number = float(Decimal(number) * Decimal(str(factor))) if factor != 1 else float(number)
+    except (ArithmeticError, OverflowError):
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"found '{text}', expected a finite number of {unit}")
     return number

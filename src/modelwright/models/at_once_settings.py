@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -69,8 +69,8 @@ class Tfidf(Settings):
     serves: ClassVar[tuple[str, ...]] = ("text",)
     at_once: ClassVar[bool] = True
     kind: Literal["tfidf"] = "tfidf"
-    ngrams: int | Auto = Field(
-        "auto", ge=1, le=5, description="longest n-gram, in tokens; auto: 3 for characters, else 2"
+    ngrams: Annotated[int, Field(ge=1, le=5)] | Auto = Field(
+        "auto", description="longest n-gram, in tokens; auto: 3 for characters, else 2"
     )
     least: int = Field(2, ge=1, description="training texts that an n-gram must occur in")
     sublinear: bool = Field(True, description="count an n-gram that occurs t times as 1 + ln t")

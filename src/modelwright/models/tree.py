@@ -63,7 +63,7 @@ def fit(
         "roots": np.zeros(1, dtype=np.int32),
         "feature": np.where(inner, nodes.feature, 0).astype(np.int32),
         "threshold": np.where(inner, nodes.threshold, 0.0),
-        "missing_left": np.asarray(nodes.missing_go_to_left, dtype=np.uint8),
+        "missing_left": np.ascontiguousarray(nodes.missing_go_to_left, dtype=np.uint8),
         "left": nodes.children_left.astype(np.int32),
         "right": nodes.children_right.astype(np.int32),
         "bitset": np.full(nodes.node_count, -1, dtype=np.int32),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError, RecipeError
+from ..models.pretrained import find_folder
 
 PADDING, UNKNOWN = 0, 1
 RESERVED = 2
@@ -41,6 +42,8 @@ def learn_tokens(texts: Sequence[str], tokens: str, vocabulary: int, least: int,
     else:
         learnt["tokeniser"] = _train_bpe(texts, vocabulary) if way == "bpe" else _foreign(way.removeprefix("hf:"))
         learnt["size"] = _load(learnt["tokeniser"]).get_vocab_size()
+        if way.startswith("hf:"):
+            learnt["padding"] = _padding(learnt["tokeniser"])
     if not length:
         lengths = [len(row) for row in encoder(learnt)(texts)]
         length = max(1, min(LONGEST, int(np.quantile(lengths, 0.99, method="higher"))))
@@ -54,6 +57,9 @@ def encoder(learnt: dict[str, Any]) -> Callable[[Sequence[str]], list[list[int]]
         way = learnt["tokens"]
         return lambda texts: [[numbers.get(token, UNKNOWN) for token in _cut(text, way)] for text in texts]
     tokeniser = _load(learnt["tokeniser"])
+    if learnt.get("length"):
+        # Cut by the tokeniser itself, which leaves room for the token that ends a text.
+        tokeniser.enable_truncation(learnt["length"])
     return lambda texts: [encoded.ids for encoded in tokeniser.encode_batch(list(texts))]
 
 
@@ -102,11 +108,22 @@ def _train_bpe(texts: Sequence[str], vocabulary: int) -> str:
 
 def _foreign(path: str) -> str:
     """Read the tokeniser of a Hugging Face folder: plain JSON, never code."""
-    file = Path(path) / "tokenizer.json"
+    file = find_folder(path, Path()) / "tokenizer.json"
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"the tokeniser cannot be read: {error.strerror}", where=file, expected="a Hugging Face folder with tokenizer.json") from None
+
+
+def _padding(text: str) -> int:
+    """Return the number that the tokeniser itself pads with, else that of a token of the usual name, else 0."""
+    from tokenizers import Tokenizer
+
+    tokeniser = Tokenizer.from_str(text)
+    if tokeniser.padding:
+        return int(tokeniser.padding["pad_id"])
+    numbers = (tokeniser.token_to_id(name) for name in ("[PAD]", "<pad>"))
+    return next((number for number in numbers if number is not None), PADDING)
 
 
 def _load(text: str) -> Any:

@@ -17,6 +17,7 @@ from ...engine.loop import GradientRule, Objective
 from ...engine.rules import NonFiniteGuard, clip_norm, l1
 from ...engine.samplers import Sampler
 from ...engine.turn import Turn
+from ...models.pretrained import Pretrained
 from ...tasks.task import Batch, Examples, Task
 from .settings import Train
 
@@ -30,13 +31,28 @@ def choose_threads(settings: Train, context: Context) -> int:
     return chosen
 
 
-def build_network(context: Context, build: Callable[..., torch.nn.Module], learnt: dict[str, Any]) -> torch.nn.Module:
-    """Build the network and set its first weights, all from the recipe's seed."""
+def read_pretrained(context: Context) -> Pretrained | None:
+    """Read the weights from outside that the model begins with, if its kind has any; their digest is noted in the journal."""
+    section: Any = context.recipe.sections["model"]
+    if section.kind not in registry.names("pretrained"):
+        return None
+    found: Pretrained | None = registry.function_of("pretrained", section.kind)(section, context.recipe.base)
+    if found:
+        context.note("pretrained weights read", model=section.kind, sha256=found.digest)
+    return found
+
+
+def build_network(
+    context: Context, build: Callable[..., torch.nn.Module], learnt: dict[str, Any], pretrained: Pretrained | None
+) -> torch.nn.Module:
+    """Build the network and set its first weights: from the recipe's seed, then from outside what comes from outside."""
     torch.manual_seed(derive_seed(context.recipe.seed, "build"))
     network = build(context.recipe.sections["model"], learnt)
     initialise = context.settings.initialise
     generator = torch.Generator().manual_seed(derive_seed(context.recipe.seed, "initialise"))
     registry.function_of("initialisation", initialise.kind)(initialise, network, generator)
+    if pretrained:
+        pretrained.fill(network)
     return network
 
 

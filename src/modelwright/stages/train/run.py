@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ...core.evidence import Evidence
 from ...core.stage import Context
 from ...engine.dataset import read_part
 from ...engine.golden import write_golden
+from ...engine.memory import keep_freed_memory
 from ...engine.predictor import WEIGHTS, build_task
 from ...models.at_once import AtOnce
 from ...tasks.task import Examples, Task
@@ -53,10 +55,15 @@ def _fit(context: Context, task: Task, training: Examples, validation: Examples)
     import torch
 
     from .by_steps import fit_by_steps
-    from .parts import build_network, choose_threads
+    from .parts import build_network, choose_threads, read_pretrained
 
+    keep_freed_memory(context.settings.memory)
     torch.set_num_threads(choose_threads(context.settings, context))
-    return fit_by_steps(context, task, build_network(context, build, training.learnt), training, validation)
+    pretrained = read_pretrained(context)
+    if pretrained:
+        training = replace(training, learnt={**training.learnt, **pretrained.facts})
+    network = build_network(context, build, training.learnt, pretrained)
+    return fit_by_steps(context, task, network, training, validation)
 
 
 def _resident(examples: Examples) -> Examples:

@@ -1,0 +1,274 @@
+"""Killed at any moment, interrupted, with damaged checkpoints: resume ends in the same bytes, or says why it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny import Cli, events, fork_cli, kill_after, output_of, wait_for
+
+from modelwright.core.journal import verify_journal
+
+Recipe = Callable[..., Path]
+TRAIN = {
+    "length": "60 steps",
+    "batch": 16,
+    "threads": 1,
+    "optimiser": {"kind": "adam", "lr": 0.01},
+    "schedule": {"kind": "cosine", "warm_up": "5 steps"},
+    "validate_every": "4 steps",
+    "save": {"every": "3 steps", "keep": 2},
+}
+MODEL = {"kind": "mlp", "hidden": [16], "dropout": 0.2}
+
+
+@pytest.fixture
+def twin(cli: Cli, recipe: Recipe, tmp_path: Path) -> tuple[Path, str, float]:
+    """A recipe, what its undisturbed training gives, and how long the whole run takes in a child, in seconds."""
+    path = recipe(train=TRAIN, model=MODEL, evaluate=None, release=None)
+    began = time.monotonic()
+    assert wait_for(fork_cli("train", path, "--runs", tmp_path / "twin")) == 0
+    seconds = time.monotonic() - began
+    return path, output_of(tmp_path / "twin/tiny", "train", "model"), seconds
+
+
+def kill_often(cli: Cli, path: Path, runs: Path, seconds: float, kills: int, dice: random.Random) -> list[int]:
+    """Kill a run again and again at random moments until it has been killed so often or has finished; then resume."""
+    endings = []
+    for _ in range(kills):
+        endings.append(kill_after(fork_cli("train", path, "--runs", runs), dice.uniform(0.2, 0.9) * seconds))
+        if endings[-1] == 0:
+            break
+    assert set(endings) <= {-9, 0}
+    # A run that was killed before it said what it is cannot be resumed, only started.
+    started = (runs / "tiny/run.json").exists()
+    outcome = cli("resume", runs / "tiny") if started else cli("train", path, "--runs", runs)
+    assert outcome.code == 0, outcome.err
+    verify_journal(runs / "tiny/journal.jsonl", runs / "tiny.witness")
+    return endings
+
+
+def test_killed_six_times_and_resumed(
+    cli: Cli, twin: tuple[Path, str, float], dice: random.Random, tmp_path: Path
+) -> None:
+    path, digest, seconds = twin
+    killed = resumed = 0
+    for attempt in range(6):
+        runs = tmp_path / f"runs{attempt}"
+        killed += kill_often(cli, path, runs, seconds, 2, dice).count(-9)
+        resumed += len(events(runs / "tiny", "training resumed"))
+        assert output_of(runs / "tiny", "train", "model") == digest
+    assert killed >= 6
+    assert resumed >= 1
+
+
+@pytest.mark.full
+def test_killed_fifty_times_and_resumed(
+    cli: Cli, twin: tuple[Path, str, float], dice: random.Random, tmp_path: Path
+) -> None:
+    path, digest, seconds = twin
+    killed = 0
+    for attempt in range(40):
+        killed += kill_often(cli, path, tmp_path / f"runs{attempt}", seconds, 3, dice).count(-9)
+        assert output_of(tmp_path / f"runs{attempt}/tiny", "train", "model") == digest
+    assert killed >= 50
+
+
+@pytest.mark.parametrize("torn", ["model", "dataset", "evaluation", "predictions"])
+def test_half_an_artifact_of_a_killed_process_is_no_obstacle(
+    cli: Cli, recipe: Recipe, tmp_path: Path, torn: str
+) -> None:
+    """A kill between filling a folder and storing it leaves the folder in the work place of the stage."""
+    path = recipe()
+    assert cli("run", path, "--runs", tmp_path / "twin").code == 0
+    stage = {"model": "train", "dataset": "prepare"}.get(torn, "evaluate")
+    key = json.loads((tmp_path / "twin/tiny/run.json").read_text())["current"][stage]
+    left = tmp_path / f"runs/tiny/work/{stage}-{key[:16]}/{torn}"
+    for name in ("golden", "train", "test"):
+        (left / name).mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"half")
+    assert cli("run", path, "--runs", tmp_path / "runs").code == 0
+    for stage, kind in (("prepare", "dataset"), ("train", "model"), ("evaluate", "evaluation")):
+        assert output_of(tmp_path / "runs/tiny", stage, kind) == output_of(tmp_path / "twin/tiny", stage, kind)
+
+
+def test_sigterm_saves_and_leaves_with_75(cli: Cli, recipe: Recipe, tmp_path: Path) -> None:
+    """A real process, as a scheduler would stop it."""
+    train = {**TRAIN, "length": "1200 steps", "validate_every": "300 steps", "save": {"every": "2000 steps"}}
+    path = recipe(train=train, model=MODEL, evaluate=None, release=None)
+    assert cli("train", path, "--runs", tmp_path / "twin").code == 0
+    command = [sys.executable, "-m", "modelwright", "train", path, "--runs", tmp_path / "runs", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = tmp_path / "runs/tiny"
+    while not any(record["data"]["stage"] == "train" for record in journal_so_far(run)):
+        assert process.poll() is None
+        time.sleep(0.005)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 75, err
+    answer = json.loads(out)
+    assert (answer["error"], answer["exit_code"]) == ("Interrupted", 75)
+    assert answer["problems"][0]["next_step"] == f"modelwright resume {run}"
+    assert "stopped after step " in err
+    (checkpoint,) = run.glob("work/train-*/checkpoints/step-*")
+    step = int(checkpoint.name.removeprefix("step-"))
+    outcome = cli("resume", run)
+    assert outcome.code == 0, outcome.err
+    assert f"resumed after step {step}" in outcome.err
+    assert output_of(run, "train", "model") == output_of(tmp_path / "twin/tiny", "train", "model")
+
+
+def journal_so_far(run: Path) -> list[dict]:
+    """Return the starts of stages, read while another process may be writing."""
+    path = run / "journal.jsonl"
+    whole = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
+    return [record for line in whole if (record := json.loads(line))["event"] == "stage started"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_other_polite_signals_do_the_same(cli: Cli, recipe: Recipe, tmp_path: Path, number: signal.Signals) -> None:
+    train = {**TRAIN, "length": "1000000 steps", "validate_every": "100000 steps", "save": {"every": "100000 steps"}}
+    path = recipe(train=train, evaluate=None, release=None)
+    child = fork_cli("train", path, "--runs", tmp_path / "runs")
+    while not any(record["data"]["stage"] == "train" for record in journal_so_far(tmp_path / "runs/tiny")):
+        time.sleep(0.005)
+    time.sleep(0.05)
+    os.kill(child, number)
+    assert wait_for(child) == 75
+    assert len(list((tmp_path / "runs/tiny").glob("work/train-*/checkpoints/step-*"))) == 1
+
+
+def interrupted_at(cli: Cli, path: Path, runs: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Stop the run politely after a step; return its checkpoints, oldest first."""
+    from modelwright.app.screen import Screen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Screen, "on_progress", lambda self, progress: "interrupt" if progress.step == step else "go")
+        assert cli("train", path, "--runs", runs).code == 75
+    return sorted((runs / "tiny").glob("work/train-*/checkpoints/step-*"))
+
+
+def flip(path: Path) -> None:
+    """Turn over one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    """Cut off the second half of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def zero(path: Path) -> None:
+    """Let the first page of a file read as zeros, as after a power cut."""
+    content = path.read_bytes()
+    path.write_bytes(bytes(min(4096, len(content))) + content[4096:])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [("tensors.safetensors", flip), ("state.json", cut), ("manifest.json", zero)]
+)
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_taken(
+    cli: Cli, twin: tuple[Path, str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+    damage: Callable[[Path], None],
+) -> None:  # fmt: skip
+    path, digest, _ = twin
+    older, newest = interrupted_at(cli, path, tmp_path / "runs", 11, monkeypatch)
+    assert (older.name, newest.name) == ("step-000000009", "step-000000011")
+    damage(newest / name)
+    outcome = cli("resume", tmp_path / "runs/tiny")
+    assert outcome.code == 0, outcome.err
+    assert "damaged, going back to the one before" in outcome.err
+    assert str(newest / name) in outcome.err
+    assert "resumed after step 9" in outcome.err
+    (record,) = events(tmp_path / "runs/tiny", "checkpoint damaged")
+    assert str(newest / name) in record["data"]["reason"]
+    assert [record["data"]["step"] for record in events(tmp_path / "runs/tiny", "training resumed")] == [9]
+    assert output_of(tmp_path / "runs/tiny", "train", "model") == digest
+
+
+def test_all_checkpoints_damaged_is_no_silent_fresh_start(
+    cli: Cli, twin: tuple[Path, str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest, _ = twin
+    for checkpoint in interrupted_at(cli, path, tmp_path / "runs", 11, monkeypatch):
+        flip(checkpoint / "tensors.safetensors")
+    outcome = cli("resume", tmp_path / "runs/tiny", "--json")
+    assert outcome.code == 5
+    problem = outcome.json["problems"][0]
+    assert problem["found"].startswith("every checkpoint is damaged: ")
+    assert "step-000000009" in problem["found"]
+    assert problem["next_step"] == "start anew with --from-scratch"
+    assert events(tmp_path / "runs/tiny", "training resumed") == []
+    assert cli("train", path, "--runs", tmp_path / "runs", "--from-scratch").code == 0
+    assert output_of(tmp_path / "runs/tiny", "train", "model") == digest
+
+
+def test_interrupted_at_the_last_step_is_not_trained_further(
+    cli: Cli, twin: tuple[Path, str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest, _ = twin
+    assert interrupted_at(cli, path, tmp_path / "runs", 60, monkeypatch)[-1].name == "step-000000060"
+    assert cli("resume", tmp_path / "runs/tiny").code == 0
+    assert output_of(tmp_path / "runs/tiny", "train", "model") == digest
+
+
+def test_skipped_steps_are_remembered_across_an_interruption(
+    cli: Cli, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count of skipped steps goes into the model's record, so it must survive, and so must the patience used up."""
+    import torch
+
+    from modelwright.layouts.local import Local
+
+    real, calls = Local.backward, []
+
+    def backward(self, turn, parts, objective):
+        losses = real(self, turn, parts, objective)
+        step = int(next(iter(turn.optimiser.state.values()))["step"]) if turn.optimiser.state else 0
+        calls.append(step)
+        return torch.full_like(losses, torch.nan) if step == 4 and len(spoilt) < 2 and not spoilt.append(1) else losses
+
+    monkeypatch.setattr(Local, "backward", backward)
+    path = recipe(train={**TRAIN, "length": "12 steps"}, evaluate=None, release=None)
+    spoilt: list[int] = []
+    assert cli("train", path, "--runs", tmp_path / "twin").code == 0
+    spoilt.clear()
+    interrupted_at(cli, path, tmp_path / "runs", 8, monkeypatch)
+    assert cli("resume", tmp_path / "runs/tiny").code == 0
+    (model,) = (tmp_path / "runs/tiny/artifacts").glob("model-*/training.json")
+    assert json.loads(model.read_text())["skipped_steps"] == 2
+    assert output_of(tmp_path / "runs/tiny", "train", "model") == output_of(tmp_path / "twin/tiny", "train", "model")
+
+
+def test_a_run_that_was_moved_is_resumed_where_it_is(
+    cli: Cli, twin: tuple[Path, str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest, _ = twin
+    interrupted_at(cli, path, tmp_path / "runs", 11, monkeypatch)
+    (tmp_path / "runs/tiny").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved")
+    outcome = cli("resume", ".")
+    assert outcome.code == 0, outcome.err
+    assert "resumed after step 11" in outcome.err
+    assert output_of(tmp_path / "moved", "train", "model") == digest
+    assert not (tmp_path / "moved/tiny").exists()
+    assert not (tmp_path / "runs/tiny").exists()
+
+
+def test_nothing_to_resume(cli: Cli, tmp_path: Path) -> None:
+    outcome = cli("resume", tmp_path / "nowhere", "--json")
+    assert outcome.code == 3
+    assert outcome.json["problems"][0]["found"] == "there is no run here"
+    assert not (tmp_path / "nowhere").exists()
