@@ -175,7 +175,7 @@ def redigest(release: Path) -> None:
         (edit_golden_answers, "golden/answers.npy", "the file was changed"),
         (add_file, "golden/extra.npy", "the file does not belong here"),
         (add_hidden_file, ".gitattributes", "the file does not belong here"),
-        (add_link, "", "link"),
+        (add_link, "link", "the file does not belong here"),
         (remove_file, "datasheet.json", "the file is missing"),
         (replace_by_link, "config.json", "the file is missing"),
         (replace_signer, "signer.pub", "the file was changed"),
@@ -242,7 +242,11 @@ def test_keys_that_are_none(cli: Cli, finished: Finished, tmp_path: Path) -> Non
     assert outcome.code == 2
     assert "the key cannot be read" in outcome.err
     assert cli("run", finished.recipe, "release.key=nowhere.pem", "--runs", finished.runs).code == 2
-    assert cli("verify", finished.release, "--public-key", tmp_path / "text.pem").code == 5
+    private, _ = make_key(tmp_path, "ours")
+    for name in ("text.pem", "nowhere.pem", private.name):
+        outcome = cli("verify", finished.release, "--public-key", tmp_path / name)
+        assert outcome.code == 2
+        assert f"{tmp_path / name}: the key cannot be read" in outcome.err
 
 
 def test_the_witness_of_the_run_knows_its_release(cli: Cli, finished: Finished, tmp_path: Path) -> None:
@@ -357,7 +361,7 @@ def test_the_model_card_is_read_by_hugging_face(cli: Cli, finished: Finished) ->
         "release.licence=bsd-3-clause",
         "release.languages=[en]",
         "release.owner=Ada",
-        "release.purpose=Digits: a test",
+        "release.purpose=Digits, for a test",
     )
     assert cli("run", finished.recipe, *overrides, "--runs", finished.runs).code == 0
     card = hub.ModelCard.load(finished.release / "README.md")
@@ -370,7 +374,7 @@ def test_the_model_card_is_read_by_hugging_face(cli: Cli, finished: Finished) ->
     assert results["accuracy"] == claims["accuracy"]["value"]
     assert set(results) == {"accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss", "calibration_error"}
     assert "Ada" in card.text
-    assert "Digits: a test" in card.text
+    assert "Digits, for a test" in card.text
 
 
 @pytest.fixture
@@ -388,10 +392,10 @@ def test_predict_needs_the_release_alone(cli: Cli, finished: Finished, tmp_path:
     outcome = cli("predict", tmp_path / "alone", tmp_path / "digit.png", tmp_path / "digit.png", "--json")
     assert outcome.code == 0, outcome.err
     first, second = outcome.json["answers"]
-    assert here.json["answers"] == [first]
-    assert {key: first[key] for key in ("label", "probability", "runners_up")} == {
-        key: second[key] for key in ("label", "probability", "runners_up")
-    }
+    # Alone or in a batch: other kernels, so not to the last bit.
+    for other in (second, here.json["answers"][0]):
+        assert other["label"] == first["label"]
+        assert other["probability"] == pytest.approx(first["probability"], abs=1e-6)
     assert first["label"] in "0123456789"
     assert first["probability"] >= first["runners_up"][0]["probability"] >= first["runners_up"][1]["probability"]
     assert snapshot(tmp_path / "alone") == before

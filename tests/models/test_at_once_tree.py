@@ -192,10 +192,10 @@ def test_the_names_must_be_as_many_as_the_columns():
 
 
 def test_with_more_classes_the_order_is_the_principal_component_of_the_shares():
-    counts = np.array([[0, 0, 0], [30, 2, 1], [1, 2, 3], [4, 40, 9], [2, 5, 1], [3, 3, 50], [1, 0, 6]])
+    counts = np.array([[0, 0, 0], [56, 48, 24], [8, 6, 8], [2, 7, 0], [6, 4, 12], [36, 36, 48]])
     codes, targets = (np.repeat(found, counts.ravel()) for found in np.indices(counts.shape).reshape(2, -1))
     columns = {"numbers": np.zeros((len(codes), 0), np.float32), "missing": np.zeros((len(codes), 0), bool)}
-    learnt = known([7], 3)
+    learnt = known([6], 3)
     arrays = build(Tree(), learnt).fit(columns | {"codes": codes[:, None].astype(np.int32)}, targets, 0)
     shares, rows = counts[1:] / counts[1:].sum(axis=1, keepdims=True), counts[1:].sum(axis=1)
     covariance = np.cov(shares, rowvar=False, fweights=rows)

@@ -25,7 +25,6 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?[0-9]+(_[0-9]+)*|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(_[0-9]+)*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+0123456789."),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("merge", r"<<", "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), [*_first.replace("\0", ""), ""] if "\0" in _first else list(_first))
 
@@ -97,7 +96,10 @@ def parse_yaml(text: str, name: str) -> Positioned:
     """
     if text.count("*") > ALIAS_LIMIT and len(re.findall(r"(?m)[\s\[,:-]\*\w", text)) > ALIAS_LIMIT:
         raise RecipeError(f"more than {ALIAS_LIMIT} aliases", where=name, expected="a recipe without alias tricks")
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"this is not YAML: {str(error).splitlines()[0]}", where=name, expected="printable text") from None
     try:
         node = loader.get_single_node()
         if node is None:

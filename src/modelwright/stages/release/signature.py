@@ -70,12 +70,29 @@ def verify_signature(folder: Path, public_key: Path) -> None:
 
     Raises:
         DamagedArtifact: a file was changed, or somebody else signed.
+        RecipeError: the key is not a public key.
     """
     from model_signing import hashing, verifying
 
+    _require_public_key(public_key, in_release=public_key.parent == folder)
     config = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
     config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE]))
     try:
         config.verify(folder, folder / SIGNATURE)
     except Exception as error:  # the library raises whatever its parsers raise; every one of them means "do not trust this"
         raise DamagedArtifact(f"the signature does not hold: {str(error).splitlines()[0]}", where=folder / SIGNATURE, expected=f"a signature by {public_key}") from None
+
+
+def _require_public_key(path: Path, in_release: bool) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    # The key that lies in a release is part of what is judged; any other one was chosen by the user.
+    error_type: type[DamagedArtifact | RecipeError] = DamagedArtifact if in_release else RecipeError
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise error_type(f"the key cannot be read: {str(error).splitlines()[0]}", where=path, expected="an elliptic-curve public key in PEM") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise error_type("the key is of another type", where=path, expected="an elliptic-curve public key in PEM")

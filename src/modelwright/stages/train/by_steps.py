@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from ...core.errors import DataError
+from ...core.errors import DataError, RecipeError
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.checkpoint import load_newest
@@ -46,16 +48,17 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
     start = _resume(context, keeper)
     began = time.monotonic()
     if not (watch.exhausted or guard.exhausted):
-        train(
-            turns=[turn],
-            batches=sampler.batches(start, total),
-            load=build_load(settings, task, training),
-            layout=layout,
-            objective=build_objective(settings, training),
-            rules=build_rules(settings, guard),
-            observers=[history, watch, keeper],
-            seed_of_step=lambda step: derive_seed(context.recipe.seed, "step", step),
-        )
+        with _single_examples_explained():
+            train(
+                turns=[turn],
+                batches=sampler.batches(start, total),
+                load=build_load(settings, task, training),
+                layout=layout,
+                objective=build_objective(settings, training),
+                rules=build_rules(settings, guard),
+                observers=[history, watch, keeper],
+                seed_of_step=lambda step: derive_seed(context.recipe.seed, "step", step),
+            )
     seconds = time.monotonic() - began
     _stop_if_not_finite(guard, keeper.step)
     watch.finish(network)
@@ -72,6 +75,22 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
         seconds=seconds,
         examples_seen=(keeper.step - start) * settings.batch,
     )
+
+
+@contextmanager
+def _single_examples_explained() -> Iterator[None]:
+    """Say what to do when batch normalisation meets a batch of one example with one pixel left."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise RecipeError(
+            "batch normalisation met a batch of one example, which has nothing to be normalised by",
+            where="train.batch",
+            expected="a batch (and micro-batch) that leaves no single example at the end of an epoch",
+            next_step="change train.batch by one, or set model.normalisation: none",
+        ) from None
 
 
 def _stop_if_not_finite(guard: NonFiniteGuard, step: int) -> None:

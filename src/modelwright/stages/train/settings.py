@@ -54,7 +54,7 @@ class Train(Settings):
     save: Saving = Saving()
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast of matrix products and convolutions")
     memory: Literal["fast", "tight"] = Field("fast", description="fast: keep freed memory for the next step; tight: give it back to the system")
-    threads: int | Auto = Field("auto", description="CPU threads; auto: the cores this process may use")
+    threads: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="CPU threads; auto: the cores this process may use")
 
 
 STAGE = Stage(

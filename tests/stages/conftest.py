@@ -1,0 +1,51 @@
+"""The tiny recipe on real digits, run by the core without a command line."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwright.core.execute import run
+from modelwright.core.recipe import recipe_from
+from modelwright.core.run import Run
+
+TINY: dict[str, Any] = {
+    "version": 1,
+    "name": "tiny",
+    "seed": 1,
+    "task": "image",
+    "data": {"kind": "sample", "name": "digits"},
+    "model": {"kind": "mlp", "hidden": [16]},
+    "prepare": {"limit": 120, "split": {"test": 0.25, "validation": 0.2}},
+    "train": {"length": "2 epochs", "batch": 16, "threads": 1},
+    "evaluate": {"resamples": 100, "floor": "none"},
+    "release": {},
+}
+
+
+def run_recipe(folder: Path, until: str | None = None, *, sections: dict[str, Any] | None = None, **edits: Any) -> Run:
+    """Run the tiny recipe with whole sections replaced, then with dotted keys ('train__batch') changed."""
+    data = copy.deepcopy({**TINY, **(sections or {})})
+    recipe = recipe_from(data, folder.parent)
+    changes = {key.replace("__", "."): value for key, value in edits.items()}
+    return run(recipe.edited(changes) if changes else recipe, until, folder=folder)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny recipe, run once to its end; nobody may change it."""
+    return run_recipe(tmp_path_factory.mktemp("base") / "run")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Run]:
+    """Run the tiny recipe in a folder of this test, with changes."""
+
+    def call(until: str | None = None, *, sections: dict[str, Any] | None = None, **edits: Any) -> Run:
+        return run_recipe(tmp_path / "run", until, sections=sections, **edits)
+
+    return call

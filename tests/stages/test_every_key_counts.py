@@ -1,0 +1,320 @@
+"""No key is accepted and ignored: changing it changes something that can be seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwright.core import registry
+from modelwright.core.errors import DataError, GateFailed, RecipeError
+from modelwright.core.run import Run
+from modelwright.core.settings import Settings
+
+Tiny = Callable[..., Run]
+NUMBERED = list(range(40))
+
+
+def digest(run: Run, kind: str) -> str:
+    """Return the digest of an artifact of a run."""
+    artifact = run.artifact(kind)
+    assert artifact is not None
+    return artifact.digest
+
+
+def claims(run: Run) -> dict[str, Any]:
+    """Return what a run claims, by name."""
+    return {item.name: item for item in run.evidence()}
+
+
+# Keys whose change gives another artifact of the kind named, everything else being equal.
+CHANGES: list[tuple[str, Any, str]] = [
+    ("prepare.split.test", 0.3, "dataset"),
+    ("prepare.split.validation", 0.3, "dataset"),
+    ("prepare.split.by", "random", "dataset"),
+    ("prepare.limit", 100, "dataset"),
+    ("train.length", "3 epochs", "model"),
+    ("train.batch", 8, "model"),
+    ("train.micro_batch", 5, "model"),
+    ("train.optimiser", {"kind": "sgd", "lr": 0.1}, "model"),
+    ("train.schedule", {"kind": "cosine"}, "model"),
+    ("train.initialise", "orthogonal", "model"),
+    ("train.objective", {"kind": "focal"}, "model"),
+    ("train.sampler", {"kind": "balanced"}, "model"),
+    ("train.mixing", ["mixup"], "model"),
+    ("train.mixing", ["cutmix"], "model"),
+    ("train.mixing", ["label_smoothing"], "model"),
+    ("train.augment.flip", 0.5, "model"),
+    ("train.augment.crop", 1, "model"),
+    ("train.augment.rotation", 20.0, "model"),
+    ("train.augment.zoom", 0.2, "model"),
+    ("train.augment.shear", 10.0, "model"),
+    ("train.augment.shift", 0.2, "model"),
+    ("train.augment.brightness", 0.3, "model"),
+    ("train.augment.contrast", 0.3, "model"),
+    ("train.augment.cutout", 3, "model"),
+    ("train.clip_norm", 0.01, "model"),
+    ("train.l1", 0.01, "model"),
+    ("train.validate_every", "1 steps", "model"),
+    ("train.precision", "bfloat16", "model"),
+    ("evaluate.worst", 3, "evaluation"),
+    ("seed", 2, "dataset"),
+]
+
+# Keys that need a recipe of their own to be seen; a test of this name stands below or beside.
+ELSEWHERE = {
+    "prepare.split.column": "test_splitting_by_a_column",
+    "prepare.split.fold": "test_each_fold_is_judged_once (test_folds.py)",
+    "prepare.split.folds": "test_each_fold_is_judged_once (test_folds.py)",
+    "prepare.bad_rows": "test_bad_rows_and_overlap",
+    "prepare.overlap": "test_bad_rows_and_overlap",
+    "train.augment.saturation": "test_saturation_needs_colour",
+    "train.early_stopping.measure": "test_early_stopping_keys",
+    "train.early_stopping.patience": "test_early_stopping_keys",
+    "train.early_stopping.least": "test_early_stopping_keys",
+    "train.keep": "test_keep_last_or_best",
+    "train.save.every": "test_saving",
+    "train.save.keep": "test_saving",
+    "train.threads": "test_threads",
+    "train.memory": "test_memory_changes_no_bytes",
+    "evaluate.resamples": "test_evaluation_keys",
+    "evaluate.confidence": "test_evaluation_keys",
+    "evaluate.folds": "test_each_fold_is_judged_once (test_folds.py)",
+    "evaluate.floor": "test_floor",
+    "release.gates": "test_release_keys",
+    "release.key": "test_release_keys",
+    "release.owner": "test_release_keys",
+    "release.purpose": "test_release_keys",
+    "release.limits": "test_release_keys",
+    "release.licence": "test_release_keys",
+    "release.languages": "test_release_keys",
+}
+
+
+def keys_of(settings: type[Settings], prefix: str) -> Iterator[str]:
+    """Yield the dotted name of every leaf of a settings class."""
+    for name, field in settings.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            yield from keys_of(inner, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}"
+
+
+def test_every_key_of_every_stage_is_tried() -> None:
+    known = {
+        key
+        for stage in ("prepare", "train", "evaluate", "release")
+        for key in keys_of(registry.load(registry.stage(stage).settings), stage)
+    }
+    tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)
+    assert known - tried == set(), "a new key needs a test that shows what it changes"
+    assert tried - known == {"seed"}
+
+
+@pytest.mark.parametrize(("key", "value", "kind"), CHANGES, ids=lambda item: json.dumps(item).strip('"'))
+def test_a_changed_key_changes_what_is_made(tiny: Tiny, base: Run, key: str, value: Any, kind: str) -> None:
+    until = {"dataset": "prepare", "model": "train", "evaluation": "evaluate"}[kind]
+    made = tiny(until, **{key.replace(".", "__"): value})
+    assert digest(made, kind) != digest(base, kind)
+
+
+def test_the_same_recipe_makes_the_same(tiny: Tiny, base: Run) -> None:
+    made = tiny("evaluate")
+    for kind in ("dataset", "model", "predictions", "evaluation"):
+        assert digest(made, kind) == digest(base, kind)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_weight_decay_and_rate_reach_the_optimiser(tiny: Tiny, optimiser: str) -> None:
+    made = {
+        digest(tiny("train", train__optimiser={"kind": optimiser, **keys}), "model")
+        for keys in ({}, {"lr": 0.05}, {"weight_decay": 0.1})
+    }
+    assert len(made) == 3
+
+
+def test_early_stopping_keys(tiny: Tiny) -> None:
+    def steps(**stopping: Any) -> float:
+        made = tiny(
+            "train",
+            train__length="12 epochs",
+            train__optimiser={"kind": "adam", "lr": 0.02},
+            train__early_stopping=stopping,
+        )
+        return float(claims(made)["steps"].value)
+
+    everything = steps()
+    # Nothing improves by more than 100 nats, so the first validation stays the best one.
+    assert steps(patience=2, least=100.0) == everything / 12 * 3
+    assert steps(patience=3, least=100.0) == everything / 12 * 4
+    assert steps(patience=12, least=100.0) == everything
+    # No accuracy improves by more than one half after the first validation has reached it; the loss of an untrained model does.
+    assert steps(patience=1, least=0.3, measure="accuracy") != steps(patience=1, least=0.3, measure="loss")
+
+
+def test_keep_last_or_best(tiny: Tiny) -> None:
+    """With a rate that ruins the model in the end, the best weights are not the last ones."""
+
+    def record(keep: str) -> dict[str, Any]:
+        made = tiny("train", train__length="8 epochs", train__optimiser={"kind": "sgd", "lr": 1.5}, train__keep=keep)
+        found: dict[str, Any] = json.loads((made.artifact("model").path / "training.json").read_text())
+        value = claims(made)["validation_loss"].value
+        return {**found, "claimed": value}
+
+    best, last = record("best"), record("last")
+    losses = [point["loss"] for point in best["validation"]]
+    assert losses == [point["loss"] for point in last["validation"]]
+    assert min(losses) < losses[-1], "the example no longer shows the difference"
+    assert best["claimed"] == min(losses)
+    assert best["kept_step"] == best["validation"][losses.index(min(losses))]["step"]
+    assert last["claimed"] == losses[-1]
+    assert last["kept_step"] == best["validation"][-1]["step"]
+
+
+def test_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Tiny) -> None:
+    from modelwright.engine import observers
+
+    saved: list[list[str]] = []
+    real = observers.save_checkpoint
+
+    def note(folder: Path, checkpoint: Any, keep: int) -> Path:
+        path = real(folder, checkpoint, keep)
+        saved.append(sorted(place.name[-2:] for place in folder.iterdir()))
+        return path
+
+    monkeypatch.setattr(observers, "save_checkpoint", note)
+    tiny("train", train__length="9 steps", train__save={"every": "2 steps", "keep": 3})
+    assert saved == [["02"], ["02", "04"], ["02", "04", "06"], ["04", "06", "08"]]
+
+
+def test_threads(tiny: Tiny) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        tiny("train", train__threads=2)
+        assert torch.get_num_threads() == 2
+        made = tiny("train", train__threads="auto")
+        resolved = made.state()["resolved"]["train.threads"]
+        assert torch.get_num_threads() == resolved["value"]
+        assert resolved["why"] == "the cores this process may use"
+        with pytest.raises(RecipeError, match="train.threads"):
+            tiny("train", train__threads=0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_memory_changes_no_bytes(tiny: Tiny, base: Run) -> None:
+    assert digest(tiny("train", train__memory="tight"), "model") == digest(base, "model")
+
+
+def test_saturation_needs_colour(tiny: Tiny) -> None:
+    with pytest.raises(RecipeError, match="saturation"):
+        tiny("train", train__augment={"saturation": 0.5})
+
+
+def test_evaluation_keys(tiny: Tiny, base: Run) -> None:
+    def width(**edits: Any) -> float:
+        claim = claims(tiny("evaluate", **edits))["log_loss"]
+        return float(claim.high - claim.low)
+
+    assert claims(base)["accuracy"].method.endswith("100 resamples")
+    assert claims(tiny("evaluate", evaluate__resamples=150))["accuracy"].method.endswith("150 resamples")
+    assert width(evaluate__confidence=0.5) < width(evaluate__confidence=0.99)
+    assert claims(tiny("evaluate", evaluate__confidence=0.9))["accuracy"].confidence == 0.9
+
+
+def test_floor(tiny: Tiny) -> None:
+    table = {
+        "task": "tabular",
+        "data": {"kind": "sample", "name": "iris"},
+        "model": {"kind": "linear"},
+        "prepare": {"split": {"test": 0.3, "validation": 0.3}},
+    }
+    with_floor = claims(tiny("evaluate", sections=table, evaluate__floor="auto"))
+    without = claims(tiny("evaluate", sections=table, evaluate__floor="none"))
+    assert {"floor[accuracy]", "gain_over_floor"} <= set(with_floor)
+    assert not any("floor" in name for name in without)
+
+
+def rows_of(tiny: Tiny, path: Path, **edits: Any) -> dict[str, list[float]]:
+    """Prepare a table; return the column `number` of each part."""
+    import numpy as np
+
+    table = {
+        "task": {"kind": "tabular", "ignore": ["when", "group"]},
+        "data": {"kind": "csv", "path": str(path)},
+        "model": {"kind": "linear"},
+        "prepare": {"split": {"test": 0.25, "validation": 0.25}},
+    }
+    made = tiny("prepare", sections=table, **edits).artifact("dataset")
+    (column,) = json.loads((made.path / "preprocessing.json").read_text())["columns"]
+    parts = {}
+    for part in ("train", "validation", "test"):
+        scaled = np.load(made.path / part / "numbers.npy")[:, 0]
+        parts[part] = sorted((scaled * column["deviation"] + column["mean"]).round(1).tolist())
+    return parts
+
+
+def test_splitting_by_a_column(tiny: Tiny, tmp_path: Path) -> None:
+    lines = ["number,group,when,label"]
+    lines += [f"{row}.5,g{row % 8},{2000 + (row * 7) % 40}-01-01,{'ab'[row % 3 == 0]}" for row in NUMBERED]
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    grouped = rows_of(tiny, tmp_path / "table.csv", prepare__split__by="grouped", prepare__split__column="group")
+    groups = {part: {int(number) % 8 for number in numbers} for part, numbers in grouped.items()}
+    assert not groups["train"] & groups["test"]
+    assert not groups["train"] & groups["validation"]
+    assert not groups["validation"] & groups["test"]
+    timed = rows_of(tiny, tmp_path / "table.csv", prepare__split__by="time", prepare__split__column="when")
+    years = {part: {2000 + int(number) * 7 % 40 for number in numbers} for part, numbers in timed.items()}
+    assert max(years["train"]) < min(years["validation"])
+    assert max(years["validation"]) < min(years["test"])
+    with pytest.raises(DataError, match="there is no column 'moment' to split by"):
+        rows_of(tiny, tmp_path / "table.csv", prepare__split__by="time", prepare__split__column="moment")
+
+
+def test_bad_rows_and_overlap(tiny: Tiny, tmp_path: Path) -> None:
+    lines = [f"{row}.5,{'ab'[row % 2]}" for row in NUMBERED]
+    # Five contents stand twice, and one cell is no number.
+    (tmp_path / "table.csv").write_text("\n".join(["number,label", *lines, *lines[:5], "inf,a"]) + "\n")
+    # Without strata, copies fall where they like, so that some surely fall into two parts.
+    random = {"prepare__split__by": "random", "prepare__bad_rows": 0.05}
+    with pytest.raises(DataError, match=r"1 of 46 rows \(2.17%\) cannot be used"):
+        rows_of(tiny, tmp_path / "table.csv", prepare__bad_rows=0.01)
+    kept = rows_of(tiny, tmp_path / "table.csv", **random, prepare__overlap="keep")
+    dropped = rows_of(tiny, tmp_path / "table.csv", **random, prepare__overlap="drop")
+    shared = set(kept["train"]) & (set(kept["validation"]) | set(kept["test"]))
+    assert shared
+    assert not set(dropped["train"]) & (set(dropped["validation"]) | set(dropped["test"]))
+    assert not set(dropped["validation"]) & set(dropped["test"])
+    # The more careful side keeps its row.
+    assert dropped["test"] == kept["test"]
+    assert set().union(*dropped.values()) == set().union(*kept.values())
+    with pytest.raises(DataError, match="rows stand in two parts, first table.csv:"):
+        rows_of(tiny, tmp_path / "table.csv", **random, prepare__overlap="stop")
+
+
+def test_release_keys(tiny: Tiny, tmp_path: Path) -> None:
+    from modelwright.stages.release.signature import signing_key
+
+    key = signing_key("", tmp_path)
+    (tmp_path / "key.pem").write_bytes(key.private_pem)
+    words = {
+        "owner": "Ada L",
+        "purpose": "counts sheep",
+        "limits": "no goats",
+        "licence": "mit",
+        "languages": ["en", "zh"],
+    }
+    made = tiny(release={**words, "key": "key.pem", "gates": ["accuracy.value >= 0"]}).artifact("release").path
+    card = (made / "README.md").read_text()
+    assert all(text in card for text in ("Ada L", "counts sheep", "no goats", "license: mit", "- en\n- zh"))
+    assert (made / "signer.pub").read_bytes() == key.public_pem
+    (verdict,) = json.loads((made / "gates.json").read_text())["verdicts"]
+    assert (verdict["gate"], verdict["passed"]) == ("accuracy.value >= 0", True)
+    with pytest.raises(GateFailed, match=r"gate 'accuracy\.value >= 2' does not hold"):
+        tiny(release__gates=["accuracy.value >= 2"])
