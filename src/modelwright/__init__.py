@@ -8,7 +8,8 @@ __version__ = "0.1.0"
 
 # The same verbs as on the command line; they are imported when used, so that importing the package costs nothing.
 _VERBS = ("run", "prepare", "train", "evaluate", "release", "check", "report", "predict", "verify", "resume")
-__all__ = [*_VERBS, "__version__"]
+_ESTIMATORS = ("ImageClassifier", "TabularClassifier", "TextClassifier")
+__all__ = [*_ESTIMATORS, *_VERBS, "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from .app import api
 
         return getattr(api, name)
+    if name in _ESTIMATORS:
+        from .app import estimators
+
+        return getattr(estimators, name)
     raise AttributeError(f"module 'modelwright' has no attribute '{name}'")

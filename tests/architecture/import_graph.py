@@ -86,7 +86,9 @@ def wrong_arrows(arrows: list[Arrow]) -> list[str]:
     for arrow in arrows:
         rule = _broken_rule(arrow.source, arrow.target)
         if rule:
-            found.append(f"{arrow.where}: {arrow.source or 'the package'} imports {arrow.target or 'the package'}: {rule}")
+            found.append(
+                f"{arrow.where}: {arrow.source or 'the package'} imports {arrow.target or 'the package'}: {rule}"
+            )
     return found
 
 
@@ -105,7 +107,9 @@ def _broken_rule(source: str, target: str) -> str:
     if top == "stages":
         own = source.split(".")[:2] == target.split(".")[:2]
         allowed = own or aim in ("engine", "tasks", *inner)
-        return "" if allowed else "a stage may import engine, tasks, ring 1, core and its own folder, never another stage"
+        return (
+            "" if allowed else "a stage may import engine, tasks, ring 1, core and its own folder, never another stage"
+        )
     if top == "app":
         settings = aim == "stages" and target.split(".")[-1] == "settings" and target.count(".") == 2
         allowed = settings or aim in ("core", "app", "")

@@ -17,7 +17,9 @@ from modelwright.core.stage import Stage
 
 # Tables that lead from a name to another name; all others lead to addresses.
 NAMES_ONLY = ("section", "floor")
-PARTS = [(kind, name) for kind in sorted(BUILTIN) if kind not in (*NAMES_ONLY, "stage") for name in sorted(BUILTIN[kind])]
+PARTS = [
+    (kind, name) for kind in sorted(BUILTIN) if kind not in (*NAMES_ONLY, "stage") for name in sorted(BUILTIN[kind])
+]
 STAGES = sorted(BUILTIN["stage"])
 
 
@@ -35,7 +37,11 @@ def settings_classes() -> list[type[Settings]]:
 
 
 def _settings_in(annotation: Any) -> list[type[Settings]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, Settings):
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, Settings)
+    ):
         return [annotation]
     return [inner for argument in get_args(annotation) for inner in _settings_in(argument)]
 
@@ -76,13 +82,23 @@ def test_every_floor_is_a_model_for_a_task() -> None:
 
 
 def test_every_choice_names_a_known_kind() -> None:
-    kinds = {item.kind for settings in settings_classes() for field in settings.model_fields.values() for item in field.metadata if isinstance(item, Choice)}
+    kinds = {
+        item.kind
+        for settings in settings_classes()
+        for field in settings.model_fields.values()
+        for item in field.metadata
+        if isinstance(item, Choice)
+    }
     assert kinds <= set(BUILTIN)
     assert {"optimiser", "schedule"} <= kinds
 
 
 def test_settings_are_strict_frozen_and_described() -> None:
-    wrong = [f"{settings.__module__}:{settings.__qualname__}: {what}" for settings in settings_classes() for what in _gaps(settings)]
+    wrong = [
+        f"{settings.__module__}:{settings.__qualname__}: {what}"
+        for settings in settings_classes()
+        for what in _gaps(settings)
+    ]
     assert not wrong, "\n" + "\n".join(wrong)
 
 

@@ -76,7 +76,7 @@ def test_planted_gaps_are_found(tmp_path: Path) -> None:
     folder = tmp_path / "toy" / "methods" / "x"
     folder.mkdir(parents=True)
     (folder / "a.py").write_text(
-        'def bare(): ...\nclass Bare: ...\ndef _private(): ...\n'
+        "def bare(): ...\nclass Bare: ...\ndef _private(): ...\n"
         'def unsourced():\n    """Do."""\n'
         'def empty_source():\n    """Do.\n\n    Source:\n    """\n'
         'def good():\n    """Do.\n\n    Source: Knuth 1968, section 1.\n    """\n'

@@ -36,7 +36,9 @@ def test_only_the_registry_imports_by_address(package: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
                 literal = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
-                if name != "core.registry" and (not literal or literal.split(".")[0] == package.name or literal[0] == "."):
+                if name != "core.registry" and (
+                    not literal or literal.split(".")[0] == package.name or literal[0] == "."
+                ):
                     wrong.append(f"{path}:{node.lineno}: {ast.unparse(node)}")
     assert not wrong, "\n" + "\n".join(wrong)
 
@@ -105,7 +107,11 @@ def test_a_planted_circle_is_found_with_every_arrow_of_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["def late():\n    from . import b\n", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import b\n"]
+    "text",
+    [
+        "def late():\n    from . import b\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import b\n",
+    ],
 )
 def test_a_late_import_closes_no_circle_but_is_an_arrow(text: str, tmp_path: Path) -> None:
     arrows = draw(plant(tmp_path, core__a=text, core__b="from . import a\n"))

@@ -13,7 +13,16 @@ LINES_OF_FILE, LINES_OF_FUNCTION = 400, 60
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 # Whatever can execute what it reads.
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
-FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "torch.jit.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pandas.read_pickle"}
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "torch.load",
+    "torch.jit.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "pandas.read_pickle",
+}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +32,11 @@ def package(repository: Path) -> Path:
 
 def judge(package: Path) -> list[str]:
     """Return `file:line: what is wrong` for every breach below a package."""
-    return [f"{path.relative_to(package.parent)}:{line}: {what}" for path in sorted(package.rglob("*.py")) for line, what in _breaches(path, package)]
+    return [
+        f"{path.relative_to(package.parent)}:{line}: {what}"
+        for path in sorted(package.rglob("*.py"))
+        for line, what in _breaches(path, package)
+    ]
 
 
 def _breaches(path: Path, package: Path) -> Iterator[tuple[int, str]]:
@@ -61,13 +74,13 @@ def _node_breaches(node: ast.AST, lines: list[str], inside: Path) -> Iterator[st
         options = {word.arg: ast.unparse(word.value) for word in node.keywords}
         # The conformance suite checks that a state survives torch's own format; it reads only what it has just written.
         harmless = inside.parts[0] == "testing" and options.get("weights_only") == "True"
-        if called in FORBIDDEN_CALLS and not harmless or options.get("allow_pickle", "False") != "False":
+        if (called in FORBIDDEN_CALLS and not harmless) or options.get("allow_pickle", "False") != "False":
             yield f"{called}(...) may execute what it reads"
         if called == "print" and inside.parts[0] != "app":
             yield "only app prints"
     elif isinstance(node, ast.ExceptHandler):
         caught = ast.unparse(node.type) if node.type else "everything"
-        broad = re.search(r"\b(Exception|everything)\b", caught) or caught == "BaseException" and not _raises(node)
+        broad = re.search(r"\b(Exception|everything)\b", caught) or (caught == "BaseException" and not _raises(node))
         if broad and inside.as_posix() != "app/cli.py" and "#" not in lines[node.lineno - 1]:
             yield f"catches {caught} without a comment that says why"
 

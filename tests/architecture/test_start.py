@@ -33,7 +33,9 @@ def run(program: str, outputs: Path) -> tuple[int, float]:
     """Run a Python program with its output in a file; return its exit code and the CPU seconds it took."""
     with outputs.open("wb") as stream:
         actions = [(os.POSIX_SPAWN_DUP2, stream.fileno(), 1), (os.POSIX_SPAWN_DUP2, stream.fileno(), 2)]
-        process = os.posix_spawn(sys.executable, [sys.executable, "-c", program], dict(os.environ), file_actions=actions)
+        process = os.posix_spawn(
+            sys.executable, [sys.executable, "-c", program], dict(os.environ), file_actions=actions
+        )
         _, status, usage = os.wait4(process, 0)
     return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
 
@@ -64,6 +66,9 @@ def test_the_recipe_error_says_everything_at_once(repository: Path, tmp_path: Pa
 
 def test_a_heavy_import_is_noticed(tmp_path: Path) -> None:
     # What the test above relies on: a module that was imported anywhere shows among the loaded ones.
-    code, seconds = run("import json, sys; assert 'json' in sys.modules; x = sum(i for i in range(10**7)); sys.exit(3)", tmp_path / "outputs")
+    code, seconds = run(
+        "import json, sys; assert 'json' in sys.modules; x = sum(i for i in range(10**7)); sys.exit(3)",
+        tmp_path / "outputs",
+    )
     assert code == 3
     assert seconds > 0.1

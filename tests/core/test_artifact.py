@@ -173,8 +173,12 @@ def test_every_change_is_noticed_and_named(change: Callable[[Artifact], Path], s
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("change", [flip(3), missing, added, manifest_kind, manifest_torn, manifest_gone], ids=lambda change: change.__name__)
-def test_storing_the_same_again_heals(change: Callable[[Artifact], Path], stored: Artifact, shelf: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change", [flip(3), missing, added, manifest_kind, manifest_torn, manifest_gone], ids=lambda change: change.__name__
+)
+def test_storing_the_same_again_heals(
+    change: Callable[[Artifact], Path], stored: Artifact, shelf: Path, tmp_path: Path
+) -> None:
     change(stored)
     assert store(fill(tmp_path / "again"), "model", shelf) == stored
     verify(stored)

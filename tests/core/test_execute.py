@@ -32,7 +32,10 @@ def test_a_run_does_all_stages_in_order_and_keeps_the_record(toys: list[str], ru
     assert [item.name for item in made.evidence()] == ["loss", "accuracy[group=a]", "accuracy"]
     parcel = made.artifact("parcel")
     assert parcel is not None
-    assert json.loads((parcel.path / "inner" / "data.json").read_text()) == ["a", ["accuracy", "accuracy[group=a]", "loss"]]
+    assert json.loads((parcel.path / "inner" / "data.json").read_text()) == [
+        "a",
+        ["accuracy", "accuracy[group=a]", "loss"],
+    ]
     assert made.artifact("nothing of that kind") is None
     assert events(made) == ["run started", *["stage started", "stage finished"] * 4, "run finished"]
     assert verify_journal(run_folder / "journal.jsonl", made.witness) == 10

@@ -26,7 +26,13 @@ def claim(value: float | None = 0.9, name: str = "accuracy", **rest: object) -> 
 
 @pytest.mark.parametrize(
     ("comparison", "below", "equal", "above"),
-    [(">=", False, True, True), (">", False, False, True), ("<=", True, True, False), ("<", True, False, False), ("==", False, True, False)],
+    [
+        (">=", False, True, True),
+        (">", False, False, True),
+        ("<=", True, True, False),
+        ("<", True, False, False),
+        ("==", False, True, False),
+    ],
 )
 def test_every_comparison(comparison: str, below: bool, equal: bool, above: bool) -> None:
     found = [verdict(f"accuracy.value {comparison} 0.5", claim(value)).passed for value in (0.25, 0.5, 0.75)]
@@ -101,7 +107,13 @@ def test_thresholds_are_read_in_the_unit_of_the_claim(gate: str, unit: str, valu
 
 @pytest.mark.parametrize(
     ("gate", "unit"),
-    [("x.value <= 20 ms", "bytes"), ("x.value <= 20 ms", ""), ("x.value >= 5 %", "nats"), ("x.value <= 1 GiB", "seconds"), ("x.n >= 1 min", "seconds")],
+    [
+        ("x.value <= 20 ms", "bytes"),
+        ("x.value <= 20 ms", ""),
+        ("x.value >= 5 %", "nats"),
+        ("x.value <= 1 GiB", "seconds"),
+        ("x.n >= 1 min", "seconds"),
+    ],
 )
 def test_a_unit_that_does_not_fit_fails_the_gate(gate: str, unit: str) -> None:
     found = verdict(gate, claim(0.001, name="x", unit=unit, n=10**9))
@@ -109,7 +121,17 @@ def test_a_unit_that_does_not_fit_fails_the_gate(gate: str, unit: str) -> None:
     assert "expected a number" in found.reason
 
 
-@pytest.mark.parametrize("name", ["accuracy[7]", "accuracy[sex=Female]", "accuracy[age>=30]", "cross_validation[accuracy]", "gap[race=Asian Pac.]", "a.b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "accuracy[7]",
+        "accuracy[sex=Female]",
+        "accuracy[age>=30]",
+        "cross_validation[accuracy]",
+        "gap[race=Asian Pac.]",
+        "a.b",
+    ],
+)
 def test_slices_can_be_gated(name: str) -> None:
     assert parse_gate(f"{name}.lower_bound>=0.5") == Gate(name, "lower_bound", ">=", "0.5")
     assert verdict(f" {name}.value >= 0.9 ", claim(0.9, name=name)).passed
@@ -137,7 +159,18 @@ def test_what_is_not_a_gate_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "evidence",
     [
-        Evidence("accuracy", 0.0, unit="fraction", low=0.0, high=0.25, confidence=0.95, n=0, method="bootstrap", source="x", about=ABOUT),
+        Evidence(
+            "accuracy",
+            0.0,
+            unit="fraction",
+            low=0.0,
+            high=0.25,
+            confidence=0.95,
+            n=0,
+            method="bootstrap",
+            source="x",
+            about=ABOUT,
+        ),
         Evidence("accuracy[sex=Female]", None, status="failed", reason="why"),
         not_applicable("gap", "one group", model="m1", dataset="d"),
         Evidence("bare", 1),

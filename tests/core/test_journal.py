@@ -28,7 +28,9 @@ def kept(tmp_path: Path) -> tuple[Path, Path]:
     path, witness = tmp_path / "journal.jsonl", tmp_path / "witness"
     opened = Journal(path, witness)
     for number in range(COUNT):
-        opened.append("something", number=number, text="模匠\u2028line\x85 and \udc80", nested={"b": [1, 2.5, None], "a": True})
+        opened.append(
+            "something", number=number, text="模匠\u2028line\x85 and \udc80", nested={"b": [1, 2.5, None], "a": True}
+        )
         if number in (4, COUNT - 1):
             opened.checkpoint()
     return path, witness
@@ -75,7 +77,9 @@ EDITS: dict[str, Callable[[bytes], bytes]] = {
     "previous": lambda line: edited(line, previous="1" * 64),
     "sequence": lambda line: edited(line, sequence=77),
     "whitespace": lambda line: line.replace(b": ", b":  ", 1),
-    "order of keys": lambda line: json.dumps(json.loads(line), sort_keys=True, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+    "order of keys": lambda line: json.dumps(json.loads(line), sort_keys=True, ensure_ascii=False).encode(
+        "utf-8", "backslashreplace"
+    ),
     "a key twice": lambda line: line.replace(b'"event"', b'"event": "hidden", "event"'),
     "escapes": lambda line: line.replace("模".encode(), b"\\u6a21"),
     "not JSON": lambda line: line[:-1],
@@ -90,7 +94,9 @@ EDITS: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("what", EDITS)
 def test_an_edit_is_noticed_where_it_is(what: str, position: int, kept: tuple[Path, Path]) -> None:
     path, _ = kept
-    rewritten(path, lambda lines: [EDITS[what](line) if number == position else line for number, line in enumerate(lines)])
+    rewritten(
+        path, lambda lines: [EDITS[what](line) if number == position else line for number, line in enumerate(lines)]
+    )
     with pytest.raises(DamagedArtifact) as caught:
         verify_journal(path)
     assert f"{path}:{position + 1}" in str(caught.value)
@@ -125,7 +131,9 @@ def test_any_changed_byte_is_noticed(position: int, value: int) -> None:
 def test_a_deletion_is_noticed(position: int, kept: tuple[Path, Path]) -> None:
     path, _ = kept
     rewritten(path, lambda lines: lines[:position] + lines[position + 1 :])
-    with pytest.raises(DamagedArtifact, match=f"record {position + 1} stands where record {position} belongs") as caught:
+    with pytest.raises(
+        DamagedArtifact, match=f"record {position + 1} stands where record {position} belongs"
+    ) as caught:
         verify_journal(path)
     assert f":{position + 1}" in str(caught.value)
 
@@ -152,7 +160,10 @@ def test_an_edit_with_the_rest_signed_anew_is_noticed_with_the_witness(position:
     path, witness = kept
     rewritten(
         path,
-        lambda lines: rechained([edited(line, event="forged") if number == position else line for number, line in enumerate(lines)], position),
+        lambda lines: rechained(
+            [edited(line, event="forged") if number == position else line for number, line in enumerate(lines)],
+            position,
+        ),
     )
     assert verify_journal(path) == COUNT, "the chain alone cannot tell, which is what the witness is for"
     with pytest.raises(DamagedArtifact, match="is not the one that the witness saw") as caught:

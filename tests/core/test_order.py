@@ -97,7 +97,12 @@ def test_registered_stages_are_ordered(toys: list[str], tmp_path: Path) -> None:
 
 def test_seeds_differ_by_purpose_and_number_and_never_by_machine() -> None:
     assert derive_seed(1, "split") == int(sha256(b"1/split").hexdigest()[:16], 16) // 2 == 6289437342324778734
-    seeds = {derive_seed(seed, purpose, *numbers) for seed in (0, 1) for purpose in ("split", "train") for numbers in ((), (0,), (1,), (0, 1), (1, 0))}
+    seeds = {
+        derive_seed(seed, purpose, *numbers)
+        for seed in (0, 1)
+        for purpose in ("split", "train")
+        for numbers in ((), (0,), (1,), (0, 1), (1, 0))
+    }
     assert len(seeds) == 20
     assert all(0 <= seed < 2**63 for seed in seeds)
 

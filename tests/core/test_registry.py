@@ -49,7 +49,13 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
 
 
 def recipe(tmp_path: Path, optimiser: Any) -> Any:
-    data = {"version": 1, "task": "image", "data": {"kind": "sample", "name": "digits"}, "model": "cnn", "train": {"optimiser": optimiser}}
+    data = {
+        "version": 1,
+        "task": "image",
+        "data": {"kind": "sample", "name": "digits"},
+        "model": "cnn",
+        "train": {"optimiser": optimiser},
+    }
     return recipe_from(data, tmp_path)
 
 
@@ -58,7 +64,10 @@ def test_a_part_of_another_package_is_as_good_as_ours(package: Any, tmp_path: Pa
     package("good", "[modelwright.optimiser]\nfancy = fancy_package_good:PART\n")
     assert "fancy" in registry.names("optimiser")
     assert recipe(tmp_path, "fancy").sections["train"].optimiser.lr == 0.5
-    assert recipe(tmp_path, {"kind": "fancy", "lr": 0.25}).resolved()["train"]["optimiser"] == {"kind": "fancy", "lr": 0.25}
+    assert recipe(tmp_path, {"kind": "fancy", "lr": 0.25}).resolved()["train"]["optimiser"] == {
+        "kind": "fancy",
+        "lr": 0.25,
+    }
     settings = registry.settings_of("optimiser", "fancy")()
     assert registry.function_of("optimiser", "fancy")(settings, []) == ("built", 0.5)
     with pytest.raises(RecipeError, match="did you mean 'lr'"):
@@ -86,7 +95,10 @@ def test_the_first_package_on_the_path_wins(package: Any) -> None:
 
 def test_an_entry_point_of_the_wrong_type_is_named(package: Any) -> None:
     package("wrong", "[modelwright.optimiser]\nfancy = fancy_package_wrong:NOT_A_PART\n")
-    with pytest.raises(RecipeError, match=r"modelwright\.optimiser: entry point 'fancy' is a dict.*expected a modelwright\.core\.registry\.Part"):
+    with pytest.raises(
+        RecipeError,
+        match=r"modelwright\.optimiser: entry point 'fancy' is a dict.*expected a modelwright\.core\.registry\.Part",
+    ):
         registry.part("optimiser", "fancy")
 
 

@@ -39,8 +39,17 @@ class Example(Settings):
 
 
 def test_quantities_are_read() -> None:
-    found = Example.model_validate({"memory": "2 KiB", "wait": "3 min", "energy": "1 Wh", "share": "25 %", "length": "7 steps", "sizes": [1, 2]})
-    assert (found.memory, found.wait, found.energy, found.share, found.length, found.sizes) == (2048, 180, 3600, 0.25, Span(7, "steps"), (1, 2))
+    found = Example.model_validate(
+        {"memory": "2 KiB", "wait": "3 min", "energy": "1 Wh", "share": "25 %", "length": "7 steps", "sizes": [1, 2]}
+    )
+    assert (found.memory, found.wait, found.energy, found.share, found.length, found.sizes) == (
+        2048,
+        180,
+        3600,
+        0.25,
+        Span(7, "steps"),
+        (1, 2),
+    )
     assert Example().optimiser.kind == "adam"
 
 

@@ -63,12 +63,22 @@ def test_a_span_survives_being_written(count: float, unit: str) -> None:
     assert parse_span(span) is span
 
 
-@pytest.mark.parametrize(("text", "expected"), [("1 epoch", Span(1, "epochs")), ("1 step", Span(1, "steps")), ("0.5 epochs", Span(0.5, "epochs")), ("2steps", Span(2, "steps"))])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1 epoch", Span(1, "epochs")),
+        ("1 step", Span(1, "steps")),
+        ("0.5 epochs", Span(0.5, "epochs")),
+        ("2steps", Span(2, "steps")),
+    ],
+)
 def test_spans(text: str, expected: Span) -> None:
     assert parse_span(text) == expected
 
 
-@pytest.mark.parametrize("text", ["3", 3, "3 s", "3 stepss", "-1 steps", "1e999 steps", "epochs", "", "nan steps", "3 epochs 2 steps"])
+@pytest.mark.parametrize(
+    "text", ["3", 3, "3 s", "3 stepss", "-1 steps", "1e999 steps", "epochs", "", "nan steps", "3 epochs 2 steps"]
+)
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a length"):
         parse_span(text)
@@ -76,7 +86,14 @@ def test_what_is_no_span_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("span", "per_epoch", "steps"),
-    [("3 epochs", 10, 30), ("200 steps", 10, 200), ("0.5 epochs", 10, 5), ("0.01 epochs", 10, 1), ("0 epochs", 10, 0), ("0.4 steps", 10, 1)],
+    [
+        ("3 epochs", 10, 30),
+        ("200 steps", 10, 200),
+        ("0.5 epochs", 10, 5),
+        ("0.01 epochs", 10, 1),
+        ("0 epochs", 10, 0),
+        ("0.4 steps", 10, 1),
+    ],
 )
 def test_a_span_in_steps(span: str, per_epoch: int, steps: int) -> None:
     assert parse_span(span).steps(per_epoch) == steps
@@ -84,7 +101,15 @@ def test_a_span_in_steps(span: str, per_epoch: int, steps: int) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB"), (2**42, "4.0 TiB"), (-2048, "-2.0 KiB")],
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (3 * 2**30, "3.0 GiB"),
+        (2**42, "4.0 TiB"),
+        (-2048, "-2.0 KiB"),
+    ],
 )
 def test_bytes_for_people(count: int, text: str) -> None:
     assert format_bytes(count) == text
@@ -95,6 +120,9 @@ def test_bytes_for_people_are_near_the_truth(count: int) -> None:
     assert math.isclose(parse_quantity(format_bytes(count), "bytes"), count, rel_tol=0.05)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.0123, "12.3 ms"), (1, "1.0 s"), (75, "1 min 15 s"), (3599.6, "1 h 0 min"), (7260, "2 h 1 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0123, "12.3 ms"), (1, "1.0 s"), (75, "1 min 15 s"), (3599.6, "1 h 0 min"), (7260, "2 h 1 min")],
+)
 def test_seconds_for_people(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text

@@ -67,7 +67,8 @@ def test_keys_are_text() -> None:
 
 BOMBS = {
     "many": "a: &a x\nb: [" + ", ".join(["*a"] * 101) + "]\n",
-    "layered": "l0: &l0 [1,1,1,1,1,1,1,1,1]\n" + "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 10)),
+    "layered": "l0: &l0 [1,1,1,1,1,1,1,1,1]\n"
+    + "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 10)),
     "itself": "a: &a [*a]\n",
     "deep": "[" * 2000,
     "deep and closed": "a: " + "[" * 1000 + "]" * 1000,
@@ -92,7 +93,15 @@ def test_a_few_aliases_are_fine() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: 1\n b: 2\n", 2), ("a: [1\n", 2), ("a: 'x\n", 2), ("\ta: 1\n", 1), ("a: 1\n---\nb: 2\n", 2), ("a: *nobody\n", 1), ("a: !!python/object:os.system x\n", 1)],
+    [
+        ("a: 1\n b: 2\n", 2),
+        ("a: [1\n", 2),
+        ("a: 'x\n", 2),
+        ("\ta: 1\n", 1),
+        ("a: 1\n---\nb: 2\n", 2),
+        ("a: *nobody\n", 1),
+        ("a: !!python/object:os.system x\n", 1),
+    ],
 )
 def test_what_is_not_yaml_is_named_with_its_line(text: str, line: int) -> None:
     with pytest.raises(RecipeError, match="this is not YAML") as caught:

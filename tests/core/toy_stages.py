@@ -90,7 +90,9 @@ def judge(context: Context) -> None:
     _note(context)
     about = {"model": context.inputs["model"].digest}
     _give(context, "answers", about)
-    context.claim(Evidence("accuracy[group=a]", 0.5, about=about), Evidence("accuracy", 0.9, low=0.8, n=10, about=about))
+    context.claim(
+        Evidence("accuracy[group=a]", 0.5, about=about), Evidence("accuracy", 0.9, low=0.8, n=10, about=about)
+    )
 
 
 def ship(context: Context) -> None:
@@ -113,7 +115,9 @@ TABLE = {name: (f"{__name__}:{name.upper()}",) for name in ("ship", "judge", "le
 
 def recipe(base: Path, **sections: dict[str, Any]) -> Recipe:
     """Return a toy recipe with all four sections, changed as told."""
-    return recipe_from({"version": 1, "name": "toy", "fetch": {}, "learn": {}, "judge": {}, "ship": {}, **sections}, base)
+    return recipe_from(
+        {"version": 1, "name": "toy", "fetch": {}, "learn": {}, "judge": {}, "ship": {}, **sections}, base
+    )
 
 
 def code_digest(stage: str) -> str:

@@ -294,7 +294,7 @@ def test_bad_rows_and_overlap(tiny: Tiny, tmp_path: Path) -> None:
     # The more careful side keeps its row.
     assert dropped["test"] == kept["test"]
     assert set().union(*dropped.values()) == set().union(*kept.values())
-    with pytest.raises(DataError, match="rows stand in two parts, first table.csv:"):
+    with pytest.raises(DataError, match=r"rows stand in two parts, first table\.csv:"):
         rows_of(tiny, tmp_path / "table.csv", **random, prepare__overlap="stop")
 
 

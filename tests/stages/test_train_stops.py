@@ -107,6 +107,4 @@ def test_a_last_batch_of_one_example(tiny: Tiny) -> None:
     with pytest.raises(RecipeError, match="batch normalisation") as caught:
         tiny("train", sections={"model": model}, train__batch=batch)
     assert caught.value.exit_code == 2
-    assert tiny("train", sections={"model": {**model, "normalisation": "none"}}, train__batch=batch).artifact(
-        "model"
-    )
+    assert tiny("train", sections={"model": {**model, "normalisation": "none"}}, train__batch=batch).artifact("model")

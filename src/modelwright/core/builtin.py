@@ -37,6 +37,8 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "action": {
         "predict": ("", f"{HERE}.stages.release.predict:predict"),
         "verify": ("", f"{HERE}.stages.release.verify:verify"),
+        "open": ("", f"{HERE}.engine.predictor:open_predictor"),
+        "answer": ("", f"{HERE}.engine.answering:answer_arrays"),
         "detect": ("", f"{HERE}.sources.detect:detect"),
     },
     # Task -> the model that is trained beside every recipe of it, as the honest floor.
@@ -55,6 +57,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         **_parts("sources.jsonl", jsonl="JsonlSettings sources.jsonl:read"),
         **_parts("sources.parquet", parquet="ParquetSettings sources.parquet:read"),
         **_parts("sources.textfile", text="TextFileSettings sources.textfile:read"),
+        **_parts("sources.arrays", arrays="ArraysSettings sources.arrays:read"),
         **_parts("sources.hub", hub="HubSettings sources.hub:read"),
     },
     "model": {

@@ -211,7 +211,8 @@ def _unfold(details: list[Any], value: Any, prefix: KeyPath = ()) -> list[tuple[
         if detail["type"] == "nested":
             flat += _unfold(detail["ctx"]["errors"], found, (*prefix, *place))
         else:
-            flat.append(((*prefix, *place), detail))
+            # A quantity is shown as it was written, not as the number it became before it was refused.
+            flat.append(((*prefix, *place), {**detail, "input": found if isinstance(found, str) else detail["input"]}))
     return flat
 
 

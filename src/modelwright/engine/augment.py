@@ -23,12 +23,14 @@ def build_augment(settings: Augment, modality: str, learnt: dict[str, Any]) -> C
     Places that come into view are filled with 0: the mean colour where pictures are normalised by zscore.
 
     Raises:
-        RecipeError: the examples are no pictures.
+        RecipeError: the examples are no pictures, or have no colour to change.
     """
     if settings == Augment():
         return None
     if modality != "image":
         raise RecipeError(f"the task is {modality}", where="train.augment", expected="task: image", next_step="leave train.augment out")
+    if settings.saturation and learnt["channels"] == 1:
+        raise RecipeError("there is no saturation of grey pictures", where="train.augment.saturation", expected="colour pictures", next_step="leave train.augment.saturation out")
 
     def change(batch: Batch, generator: torch.Generator) -> Batch:
         image_BCHW = _move(settings, _recolour(settings, batch.inputs["image"], learnt, generator), generator)
