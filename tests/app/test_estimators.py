@@ -34,7 +34,9 @@ def test_tabular_learns_and_survives_pickling():
 def test_works_in_a_pipeline_and_a_search():
     inputs, labels = load_breast_cancer(return_X_y=True)
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), TabularClassifier(train=FAST)), {"tabularclassifier__random_state": [0, 1]}, cv=2
+        make_pipeline(StandardScaler(), TabularClassifier(train=FAST)),
+        {"tabularclassifier__random_state": [0, 1]},
+        cv=2,
     )
     assert search.fit(inputs[:200], labels[:200]).best_score_ > 0.7
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 RING_ONE = ("methods", "models", "layouts", "sources")
@@ -133,6 +134,6 @@ def circles(arrows: list[Arrow]) -> list[str]:
         TopologicalSorter(before).prepare()
     except CycleError as error:
         names = list(reversed(error.args[1]))
-        steps = [f"{places[step]} ({step[0]} imports {step[1]})" for step in zip(names, names[1:], strict=False)]
+        steps = [f"{places[step]} ({step[0]} imports {step[1]})" for step in pairwise(names)]
         return ["a circle of imports: " + " -> ".join(steps)]
     return []

@@ -29,7 +29,7 @@ def public_definitions(path: Path) -> Iterator[tuple[str, Definition]]:
 
 
 def undocumented(package: Path) -> list[str]:
-    """Return every public function and class without a docstring; methods of classes too, but for words of outside protocols."""
+    """Return every public function and class without a docstring."""
     return [
         f"{path.relative_to(package.parent)}:{node.lineno}: {name} has no docstring"
         for path in sorted(package.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Asking for help, checking a recipe and being told what is wrong with it load nothing heavy and cost next to nothing."""
+"""Help, checking a recipe and being told what is wrong with it load nothing heavy and cost next to nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ HEAVY = ("torch", "sklearn", "pandas", "scipy", "numpy", "PIL", "transformers", 
 CPU_SECONDS = 0.3
 # The cheapest of several counts, because another process on the same core makes any single one dearer.
 ATTEMPTS = 8
-BAD = "version: 1\nname: digits\ntask: imgae\ndata: {kind: sample, name: digits}\nmodel: cnn\ntrain: {optimiser: {kind: adam, lrr: 1}}\n"
+BAD = "version: 1\nname: digits\ntask: imgae\ndata: {kind: sample, name: digits}\nmodel: cnn\n"
+BAD += "train: {optimiser: {kind: adam, lrr: 1}}\n"
 
 
 def commands(repository: Path, folder: Path) -> dict[str, tuple[str, int]]:
@@ -44,7 +45,8 @@ def run(program: str, outputs: Path) -> tuple[int, float]:
 def test_a_light_command_loads_nothing_heavy_and_is_cheap(name: str, repository: Path, tmp_path: Path) -> None:
     program, expected = commands(repository, tmp_path)[name]
     outputs = tmp_path / "outputs"
-    watched = f"import sys; {program}; heavy = sorted(set(sys.modules) & {set(HEAVY)!r}); print('HEAVY', heavy); sys.exit(code)"
+    look = f"print('HEAVY', sorted(set(sys.modules) & {set(HEAVY)!r})); sys.exit(code)"
+    watched = f"import sys; {program}; {look}"
     spent = []
     while not spent or (min(spent) > CPU_SECONDS and len(spent) < ATTEMPTS):
         code, seconds = run(watched, outputs)

@@ -160,9 +160,25 @@ def manifest_gone(artifact: Artifact) -> Path:
 
 
 CHANGES = [
-    flip(0), flip(255), missing, truncated, added, link_for_file, link_for_folder, link_added, broken_link, pipe_added, folder_for_file,
-    manifest_too, manifest_kind, manifest_digest, manifest_without_files, manifest_list, manifest_torn, manifest_gone,
-]  # fmt: skip
+    flip(0),
+    flip(255),
+    missing,
+    truncated,
+    added,
+    link_for_file,
+    link_for_folder,
+    link_added,
+    broken_link,
+    pipe_added,
+    folder_for_file,
+    manifest_too,
+    manifest_kind,
+    manifest_digest,
+    manifest_without_files,
+    manifest_list,
+    manifest_torn,
+    manifest_gone,
+]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)

@@ -120,9 +120,13 @@ def test_a_failing_call_leaves_no_half_folder(tmp_path: Path) -> None:
 
 
 def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), new_folder(tmp_path / "x") as folder:
-        (folder / "half").write_text("1")
-        raise KeyError
+    def fail() -> None:
+        with new_folder(tmp_path / "x") as folder:
+            (folder / "half").write_text("1")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert names(tmp_path) == []
 
 

@@ -100,7 +100,7 @@ def test_an_estimate_may_pass() -> None:
         ("x.value <= 100", "examples/s", 101, False),
         ("x.value <= 1000", "parameters", 999, True),
     ],
-)  # fmt: skip
+)
 def test_thresholds_are_read_in_the_unit_of_the_claim(gate: str, unit: str, value: float, passed: bool) -> None:
     assert verdict(gate, claim(value, name="x", unit=unit)).passed is passed
 
@@ -146,13 +146,25 @@ def test_a_gate_is_the_comparison_it_is_written_as(value: float, threshold: floa
 @pytest.mark.parametrize(
     "text",
     [
-        "", "accuracy", "accuracy >= 0.9", "accuracy.mean >= 0.9", "accuracy.value => 0.9", "accuracy.value != 0.9", "accuracy.value >=",
-        "accuracy.value >= high", "accuracy.value >= 20 parsecs", "accuracy.value >= nan", "accuracy.value <= inf", "accuracy.value <= 1e999",
-        ".value >= 1", "accuracy.value >= 0.9 extra", "accuracy.value >= 0.9 and true",
+        "",
+        "accuracy",
+        "accuracy >= 0.9",
+        "accuracy.mean >= 0.9",
+        "accuracy.value => 0.9",
+        "accuracy.value != 0.9",
+        "accuracy.value >=",
+        "accuracy.value >= high",
+        "accuracy.value >= 20 parsecs",
+        "accuracy.value >= nan",
+        "accuracy.value <= inf",
+        "accuracy.value <= 1e999",
+        ".value >= 1",
+        "accuracy.value >= 0.9 extra",
+        "accuracy.value >= 0.9 and true",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_a_gate_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected|not one of"):
+    with pytest.raises(ValueError, match=r"expected|not one of"):
         parse_gate(text)
 
 

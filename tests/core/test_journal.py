@@ -119,8 +119,11 @@ def test_any_changed_byte_is_noticed(position: int, value: int) -> None:
         path.write_bytes(content)
         if position == len(content) - 1:
             # The last line has lost its end: it counts as torn, which the witness does not forgive.
-            with pytest.raises(DamagedArtifact):
+            try:
                 Journal(path, Path(folder) / "other")
+            except DamagedArtifact:
+                return
+            with pytest.raises(DamagedArtifact):
                 verify_journal(path, Path(folder) / "witness")
             return
         with pytest.raises(DamagedArtifact):

@@ -66,7 +66,7 @@ def test_what_is_asked_brings_what_it_needs_and_no_more() -> None:
 
 def test_a_circle_is_named() -> None:
     table = stages(egg={"needs": ("hen",), "gives": ("egg",)}, hen={"needs": ("egg",), "gives": ("hen",)}, other={})
-    with pytest.raises(RecipeError, match="the stages wait for each other: .*(egg -> hen|hen -> egg)"):
+    with pytest.raises(RecipeError, match=r"the stages wait for each other: .*(egg -> hen|hen -> egg)"):
         ordered(table, "egg")
     assert ordered(table, "other") == ["other"]
 

@@ -50,8 +50,8 @@ def one(path: Path, *overrides: str) -> str:
 def test_a_good_recipe(write: Any, tmp_path: Path) -> None:
     recipe = load_recipe(
         write(
-            HEAD
-            + "seed: 3\ntrain: {length: 7 steps, optimiser: {kind: sgd, lr: 1e-3}}\nevaluate:\nx-note: [free, {form: 1}]\n"
+            HEAD + "seed: 3\ntrain: {length: 7 steps, optimiser: {kind: sgd, lr: 1e-3}}\n"
+            "evaluate:\nx-note: [free, {form: 1}]\n"
         )
     )
     assert (recipe.name, recipe.seed, recipe.base) == ("test", 3, tmp_path)
@@ -64,33 +64,64 @@ def test_a_good_recipe(write: Any, tmp_path: Path) -> None:
 def test_all_errors_come_at_once(write: Any) -> None:
     path = write(
         "version: 2\nname: a/b\nseed: -1\ntask: imgae\ndata: {kind: sample, name: digits}\n"
-        "tarin: {}\ntrain:\n  batch: 0\n  lenght: 3 epochs\n  optimiser:\n    kind: adam\n    lrr: 1\n    beta1: high\nrelease:\n  gates:\n    - accuracy > 1\n"
+        "tarin: {}\ntrain:\n  batch: 0\n  lenght: 3 epochs\n"
+        "  optimiser:\n    kind: adam\n    lrr: 1\n    beta1: high\nrelease:\n  gates:\n    - accuracy > 1\n"
     )
     found = problems(path)
     assert [line.split(": ")[0] for line in found] == [
-        "r.yaml:1", "r.yaml:2", "r.yaml:3", "r.yaml:4", "r.yaml:6", "r.yaml:8", "r.yaml:13", "r.yaml:12", "r.yaml:9", "r.yaml:16", "r.yaml",
-    ]  # fmt: skip
+        "r.yaml:1",
+        "r.yaml:2",
+        "r.yaml:3",
+        "r.yaml:4",
+        "r.yaml:6",
+        "r.yaml:8",
+        "r.yaml:13",
+        "r.yaml:12",
+        "r.yaml:9",
+        "r.yaml:16",
+        "r.yaml",
+    ]
     text = "\n".join(found)
     for part in (
-        "version is 2; expected version: 1", "name is 'a/b'", "seed is -1", "'imgae' is not a task; did you mean 'image'?",
-        "'tarin' is not a section; did you mean 'train'?", "'train.batch': found 0; expected greater than or equal to 1",
-        "'train.lenght' is not a key; did you mean 'length'?", "'train.optimiser.lrr' is not a key; did you mean 'lr'?",
-        "'train.optimiser.beta1': found 'high'; expected a valid number", "'release.gates.0': found 'accuracy > 1'; expected a gate such as",
+        "version is 2; expected version: 1",
+        "name is 'a/b'",
+        "seed is -1",
+        "'imgae' is not a task; did you mean 'image'?",
+        "'tarin' is not a section; did you mean 'train'?",
+        "'train.batch': found 0; expected greater than or equal to 1",
+        "'train.lenght' is not a key; did you mean 'length'?",
+        "'train.optimiser.lrr' is not a key; did you mean 'lr'?",
+        "'train.optimiser.beta1': found 'high'; expected a valid number",
+        "'release.gates.0': found 'accuracy > 1'; expected a gate such as",
         "the section 'model' is missing",
-    ):  # fmt: skip
+    ):
         assert part in text
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("version: '1'", "version is '1'"), ("version: 1.0", "version is 1.0"), ("version: true", "version is True"), ("version:", "version is None"),
-        ("name: ''", "name is ''"), ("name: ..", "name is '..'"), ("name: .hidden", "name is '.hidden'"), ("name: -x", "name is '-x'"),
-        ("name: a b", "name is 'a b'"), ("name: 3", "name is 3"), ("name: 模", "name is '模'"), ("name: a/b", "name is 'a/b'"), ("name: " + "x" * 101, "name is 'xxx"),
-        ("seed: -1", "seed is -1"), ("seed: 1.5", "seed is 1.5"), ("seed: true", "seed is True"), ("seed: 9223372036854775808", "seed is 9223372036854775808"),
-        ("seed: '1'", "seed is '1'"), ("extends: 3", "extends is 3"),
+        ("version: '1'", "version is '1'"),
+        ("version: 1.0", "version is 1.0"),
+        ("version: true", "version is True"),
+        ("version:", "version is None"),
+        ("name: ''", "name is ''"),
+        ("name: ..", "name is '..'"),
+        ("name: .hidden", "name is '.hidden'"),
+        ("name: -x", "name is '-x'"),
+        ("name: a b", "name is 'a b'"),
+        ("name: 3", "name is 3"),
+        ("name: 模", "name is '模'"),
+        ("name: a/b", "name is 'a/b'"),
+        ("name: " + "x" * 101, "name is 'xxx"),
+        ("seed: -1", "seed is -1"),
+        ("seed: 1.5", "seed is 1.5"),
+        ("seed: true", "seed is True"),
+        ("seed: 9223372036854775808", "seed is 9223372036854775808"),
+        ("seed: '1'", "seed is '1'"),
+        ("extends: 3", "extends is 3"),
     ],
-)  # fmt: skip
+)
 def test_the_header(text: str, expected: str, write: Any) -> None:
     key = text.split(":")[0]
     lines = [line for line in HEAD.splitlines() if not line.startswith(f"{key}:")]
@@ -156,11 +187,17 @@ def test_one_error(text: str, expected: str, write: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "r.yaml: the file is empty"), (b"# nothing\n", "r.yaml: the file is empty"), (b"- a\n- b\n", "r.yaml:1: found a list; expected a mapping"),
-        (b"text", "r.yaml:1: found a str"), (b"---\n", "r.yaml:1: found a NoneType"), (b"name: caf\xe9\n", "r.yaml: byte 9 is not UTF-8"),
-        (b"\xff\xfen\x00", "r.yaml: byte 0 is not UTF-8"), (b"a: 1\na: 2\n", "r.yaml:2: the key 'a' stands twice"), (b"a: [", "r.yaml:1: this is not YAML"),
+        (b"", "r.yaml: the file is empty"),
+        (b"# nothing\n", "r.yaml: the file is empty"),
+        (b"- a\n- b\n", "r.yaml:1: found a list; expected a mapping"),
+        (b"text", "r.yaml:1: found a str"),
+        (b"---\n", "r.yaml:1: found a NoneType"),
+        (b"name: caf\xe9\n", "r.yaml: byte 9 is not UTF-8"),
+        (b"\xff\xfen\x00", "r.yaml: byte 0 is not UTF-8"),
+        (b"a: 1\na: 2\n", "r.yaml:2: the key 'a' stands twice"),
+        (b"a: [", "r.yaml:1: this is not YAML"),
     ],
-)  # fmt: skip
+)
 def test_files_that_are_no_recipe(content: bytes, expected: str, write: Any) -> None:
     assert one(write(content)).startswith(expected)
 
@@ -304,9 +341,15 @@ def test_the_digest_is_of_what_is_said_and_not_of_how(keys: list[str], written_o
 def test_the_digest_depends_on_every_value(tmp_path: Path) -> None:
     plain = recipe_from({**PLAIN, "train": {"optimiser": "adam"}}, tmp_path)
     changes: list[dict[str, Any]] = [
-        {"seed": 1}, {"name": "other"}, {"model.dense": 3}, {"train.batch": 3}, {"train.length": "1234567 steps"}, {"train.length": "1234568 steps"},
-        {"train.optimiser.lr": 0.123}, {"evaluate": {}},
-    ]  # fmt: skip
+        {"seed": 1},
+        {"name": "other"},
+        {"model.dense": 3},
+        {"train.batch": 3},
+        {"train.length": "1234567 steps"},
+        {"train.length": "1234568 steps"},
+        {"train.optimiser.lr": 0.123},
+        {"evaluate": {}},
+    ]
     digests = {plain.edited(change).digest for change in changes} | {plain.digest}
     assert len(digests) == len(changes) + 1
 

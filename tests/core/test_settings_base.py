@@ -56,11 +56,32 @@ def test_quantities_are_read() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("memory", "2 s"), ("memory", True), ("memory", [1]), ("memory", None), ("wait", 0), ("wait", "-1 s"), ("share", "101 %"), ("share", math.nan),
-        ("length", 3), ("length", None), ("sizes", 1), ("sizes", "12"), ("sizes", [1.5]), ("sizes", [True]), ("mode", "c"), ("count", 1.0), ("count", "1"),
-        ("count", True), ("rate", "0.1"), ("rate", math.nan), ("rate", math.inf), ("inner", 3), ("inner", {"deep": 1}), ("no_such_key", 1),
+        ("memory", "2 s"),
+        ("memory", True),
+        ("memory", [1]),
+        ("memory", None),
+        ("wait", 0),
+        ("wait", "-1 s"),
+        ("share", "101 %"),
+        ("share", math.nan),
+        ("length", 3),
+        ("length", None),
+        ("sizes", 1),
+        ("sizes", "12"),
+        ("sizes", [1.5]),
+        ("sizes", [True]),
+        ("mode", "c"),
+        ("count", 1.0),
+        ("count", "1"),
+        ("count", True),
+        ("rate", "0.1"),
+        ("rate", math.nan),
+        ("rate", math.inf),
+        ("inner", 3),
+        ("inner", {"deep": 1}),
+        ("no_such_key", 1),
     ],
-)  # fmt: skip
+)
 def test_types_are_not_guessed(key: str, value: object) -> None:
     with pytest.raises(ValidationError):
         Example.model_validate({key: value})
@@ -93,7 +114,7 @@ def test_the_forms_of_a_choice(value: object) -> None:
 
 @pytest.mark.parametrize("value", [3, None, [], ["sgd"], {}, {"lr": 1.0}, {"kind": 3}, {"kind": None}, True])
 def test_what_is_no_choice(value: object) -> None:
-    with pytest.raises(ValidationError, match="expected the name of a optimiser|expected the name of an optimiser"):
+    with pytest.raises(ValidationError, match=r"expected the name of an? optimiser"):
         Example.model_validate({"optimiser": value})
 
 

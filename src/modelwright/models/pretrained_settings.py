@@ -17,10 +17,16 @@ class Backbone(Settings):
 
     serves: ClassVar[tuple[str, ...]] = ("image",)
     kind: Literal["backbone"] = "backbone"
-    name: Literal["efficientnet_lite0"] = Field("efficientnet_lite0", description="EfficientNet-Lite0 (Tan and Le 2019): 3.4 million weights")
-    weights: Literal["imagenet", "random"] = Field("imagenet", description="imagenet: from the package of the extra `images`; random: from scratch")
+    name: Literal["efficientnet_lite0"] = Field(
+        "efficientnet_lite0", description="EfficientNet-Lite0 (Tan and Le 2019): 3.4 million weights"
+    )
+    weights: Literal["imagenet", "random"] = Field(
+        "imagenet", description="imagenet: from the package of the extra `images`; random: from scratch"
+    )
     freeze: bool = Freeze
-    size: int = Field(128, ge=32, le=1024, description="side to which pictures are resized before the backbone sees them, in pixels")
+    size: int = Field(
+        128, ge=32, le=1024, description="side to which pictures are resized before the backbone sees them, in pixels"
+    )
     dropout: float = HeadDropout
 
 
@@ -31,8 +37,14 @@ class HuggingFace(Settings):
     kind: Literal["hf"] = "hf"
     path: str = Field(
         description="a folder with config.json and model.safetensors; package:NAME/inner for one inside an installed package; "
-        "else the id of a model on the hub", min_length=1,
+        "else the id of a model on the hub",
+        min_length=1,
     )
     freeze: bool = Freeze
-    size: int = Field(0, ge=0, le=1024, description="side to which pictures are resized, in pixels; 0: what the encoder was trained on")
+    size: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="side to which pictures are resized, in pixels; 0: what the encoder was trained on",
+    )
     dropout: float = HeadDropout

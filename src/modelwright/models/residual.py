@@ -25,7 +25,9 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)
         self.second = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
         self.relu = nn.ReLU()
-        self.shortcut = nn.Conv2d(channels, wider, 1, stride=stride, bias=False) if stride > 1 or channels != wider else None
+        self.shortcut = (
+            nn.Conv2d(channels, wider, 1, stride=stride, bias=False) if stride > 1 or channels != wider else None
+        )
 
     def forward(self, stream_BCHW: torch.Tensor) -> torch.Tensor:
         """Return the residual stream after this block.

@@ -18,7 +18,9 @@ class Resizing(nn.Module):
     All three vectors count in units of the 0..255 pixel value, one number per channel; a grey picture becomes three equal channels.
     """
 
-    def __init__(self, learnt: dict[str, Any], mean: tuple[float, ...], deviation: tuple[float, ...], size: int) -> None:
+    def __init__(
+        self, learnt: dict[str, Any], mean: tuple[float, ...], deviation: tuple[float, ...], size: int
+    ) -> None:
         super().__init__()
         self.size = size
         given_mean, given_deviation = (torch.tensor(learnt[name]).view(1, -1, 1, 1) for name in ("mean", "deviation"))
@@ -34,5 +36,7 @@ class Resizing(nn.Module):
         """
         side = (self.size, self.size)
         if image_BCHW.shape[2:] != side:
-            image_BCHW = functional.interpolate(image_BCHW, side, mode="bilinear", align_corners=False, antialias=max(image_BCHW.shape[2:]) > self.size)
+            image_BCHW = functional.interpolate(
+                image_BCHW, side, mode="bilinear", align_corners=False, antialias=max(image_BCHW.shape[2:]) > self.size
+            )
         return image_BCHW * self.factor + self.term

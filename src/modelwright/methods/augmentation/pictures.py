@@ -34,7 +34,9 @@ def crop_padded(images: Tensor, pixels: int, generator: Generator, fill: float =
     """
     size, _, height, width = images.shape
     padded_BCHW = functional.pad(images, (pixels, pixels, pixels, pixels), value=fill)
-    offsets_2B = torch.randint(2 * pixels + 1, (2, size), generator=generator, device=generator.device).to(images.device)
+    offsets_2B = torch.randint(2 * pixels + 1, (2, size), generator=generator, device=generator.device).to(
+        images.device
+    )
     rows_BH = offsets_2B[0, :, None] + torch.arange(height, device=images.device)
     columns_BW = offsets_2B[1, :, None] + torch.arange(width, device=images.device)
     examples_B11 = torch.arange(size, device=images.device)[:, None, None]
@@ -43,7 +45,14 @@ def crop_padded(images: Tensor, pixels: int, generator: Generator, fill: float =
 
 
 def warp(
-    images: Tensor, generator: Generator, *, degrees: float = 0.0, zoom: float = 0.0, shear: float = 0.0, shift: float = 0.0, fill: float = 0.0
+    images: Tensor,
+    generator: Generator,
+    *,
+    degrees: float = 0.0,
+    zoom: float = 0.0,
+    shear: float = 0.0,
+    shift: float = 0.0,
+    fill: float = 0.0,
 ) -> Tensor:
     """Rotate, zoom, shear and shift each picture about its middle, all by one bilinear sampling.
 
@@ -73,7 +82,13 @@ def warp(
 
 
 def jitter_colours(
-    images: Tensor, generator: Generator, *, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, white: float | None = None
+    images: Tensor,
+    generator: Generator,
+    *,
+    brightness: float = 0.0,
+    contrast: float = 0.0,
+    saturation: float = 0.0,
+    white: float | None = None,
 ) -> Tensor:
     """Multiply brightness, contrast and saturation, in this order, each by a factor from 1 - x to 1 + x; black is 0.
 
@@ -85,7 +100,10 @@ def jitter_colours(
     """
     white = white or (1.0 if images.is_floating_point() else 255.0)
     mixed_BCHW = images.float()
-    factors = [_uniform(images, 1 - amount, 1 + amount, generator).view(-1, 1, 1, 1) for amount in (brightness, contrast, saturation)]
+    factors = [
+        _uniform(images, 1 - amount, 1 + amount, generator).view(-1, 1, 1, 1)
+        for amount in (brightness, contrast, saturation)
+    ]
     if brightness:
         mixed_BCHW = (mixed_BCHW * factors[0]).clamp(0, white)
     if contrast:
@@ -109,7 +127,9 @@ def cut_out(images: Tensor, side: int, generator: Generator, fill: float = 0.0) 
 
 
 def _uniform(images: Tensor, low: float, high: float, generator: Generator) -> Tensor:
-    return (torch.rand(len(images), generator=generator, device=generator.device) * (high - low) + low).to(images.device)
+    return (torch.rand(len(images), generator=generator, device=generator.device) * (high - low) + low).to(
+        images.device
+    )
 
 
 def _interval(images: Tensor, size: int, side: int, generator: Generator) -> Tensor:
@@ -127,7 +147,12 @@ def _grey(images: Tensor) -> Tensor:
 def _sample(images: Tensor, theta_B23: Tensor, fill: float) -> Tensor:
     grid_BHW2 = functional.affine_grid(theta_B23, list(images.shape), align_corners=False)
     # Sampling knows no other border than zeros, so the fill is made zero for as long as it takes.
-    sampled_BCHW = functional.grid_sample(images.float() - fill, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False) + fill
+    sampled_BCHW = (
+        functional.grid_sample(
+            images.float() - fill, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
+        + fill
+    )
     return _as_type(sampled_BCHW, images)
 
 

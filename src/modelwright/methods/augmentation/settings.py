@@ -41,7 +41,9 @@ class Augment(Settings):
     """Each training picture is changed a little, anew in every epoch; everything is off until it is asked for."""
 
     flip: Fraction = Field(0.0, ge=0, le=1, description="share of pictures that are mirrored left to right")
-    crop: int = Field(0, ge=0, description="pixels of border put round a picture before its old size is cut out at a drawn place")
+    crop: int = Field(
+        0, ge=0, description="pixels of border put round a picture before its old size is cut out at a drawn place"
+    )
     rotation: float = Field(0.0, ge=0, le=180, description="largest rotation either way, in degrees")
     zoom: float = Field(0.0, ge=0, le=10, description="0.2: from 1/1.2 of the size to 1.2 times the size")
     shear: float = Field(0.0, ge=0, lt=90, description="largest shear either way, in degrees")
