@@ -33,6 +33,7 @@ def recipe_for(folder: Path, seed: int):
 def read_parts(recipe, task):
     """Return the prepared training and test examples; nothing is learnt from the test part."""
     import numpy as np
+
     from modelwright.core import registry
 
     source = recipe.sections["data"]
@@ -67,6 +68,7 @@ def train_until(folder: Path, seed: int, accuracy: float, max_epochs: int) -> di
     Units: seconds: training and looking, from the first step; examples_per_second: of training alone.
     """
     import torch
+
     from modelwright.core import registry
     from modelwright.core.randomness import derive_seed
     from modelwright.engine.loop import train
@@ -125,6 +127,7 @@ def main() -> None:
     parser.add_argument("--max-epochs", type=int, default=15)
     options = parser.parse_args()
     import torch
+
     from modelwright.engine.memory import keep_freed_memory
 
     kept = keep_freed_memory("fast")

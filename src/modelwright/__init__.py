@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 # The same verbs as on the command line; they are imported when used, so that importing the package costs nothing.
 _VERBS = ("run", "prepare", "train", "evaluate", "release", "check", "report", "predict", "verify", "resume")
 _ESTIMATORS = ("ImageClassifier", "TabularClassifier", "TextClassifier")
-__all__ = [*_ESTIMATORS, *_VERBS, "__version__"]  # noqa: PLE0604
+__all__ = [*_ESTIMATORS, *_VERBS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

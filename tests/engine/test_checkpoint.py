@@ -215,7 +215,7 @@ def make_turn(kind: str, lr: float) -> Turn:
     network = network.to(memory_format=torch.channels_last)
     chosen = registry.settings_of("optimiser", kind).model_validate({"kind": kind, **({"lr": lr} if lr else {})})
     optimiser = registry.function_of("optimiser", kind)(chosen, network.named_parameters())
-    losses = lambda batch: torch.nn.functional.cross_entropy(network(batch[0]), batch[1], reduction="none")  # noqa: E731
+    losses = lambda batch: torch.nn.functional.cross_entropy(network(batch[0]), batch[1], reduction="none")
     return Turn(
         "model", network, losses, lambda batch: torch.ones(len(batch[1])), optimiser, lambda step: 1 / (1 + step)
     )

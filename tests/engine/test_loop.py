@@ -104,8 +104,8 @@ def test_a_skipped_gradient_does_not_leak_into_the_next_step() -> None:
 
 def test_every_observer_sees_the_step_that_one_of_them_stops_at() -> None:
     seen: list[tuple[str, int]] = []
-    first = lambda moment: seen.append(("first", moment.step)) or moment.step == 2  # noqa: E731
-    second = lambda moment: bool(seen.append(("second", moment.step)))  # noqa: E731
+    first = lambda moment: seen.append(("first", moment.step)) or moment.step == 2
+    second = lambda moment: bool(seen.append(("second", moment.step)))
     run([Line()], 10, observers=[first, second])
     assert seen[-2:] == [("first", 2), ("second", 2)]
 
@@ -144,7 +144,7 @@ def test_the_schedule_sets_the_rate_of_every_step(kind: str) -> None:
 
 def test_a_step_draws_the_same_numbers_whatever_was_drawn_before() -> None:
     drawn: list[float] = []
-    noise = lambda turn, losses: drawn.append(float(torch.rand(()))) or Verdict.APPLY  # noqa: E731
+    noise = lambda turn, losses: drawn.append(float(torch.rand(()))) or Verdict.APPLY
     run([Line()], 4, [noise])
     torch.rand(5)
     run([Line()], 4, [noise], start=2)

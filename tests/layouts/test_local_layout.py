@@ -22,7 +22,7 @@ def make_turn(sizes: torch.Tensor | None = None) -> Turn:
     losses = lambda part: torch.nn.functional.cross_entropy(
         model(part.inputs["x"]).float(), part.targets, reduction="none"
     )
-    weigh = lambda part: torch.ones(len(part)) if sizes is None else sizes[torch.from_numpy(part.indices - 100)]  # noqa: E731
+    weigh = lambda part: torch.ones(len(part)) if sizes is None else sizes[torch.from_numpy(part.indices - 100)]
     return Turn("model", model, losses, weigh, torch.optim.SGD(model.parameters(), lr=0.1), lambda step: 1.0)
 
 

@@ -90,7 +90,7 @@ def test_tokens_of_another_encoder_are_refused(text_folder, change, message):
 @needs_transformers
 def test_pickled_weights_are_never_read(text_folder):
     (text_folder / "model.safetensors").rename(text_folder / "pytorch_model.bin")
-    with pytest.raises(RecipeError, match="no weights in safetensors.*convert"):
+    with pytest.raises(RecipeError, match=r"no weights in safetensors.*convert"):
         read_weights(HuggingFace(path=str(text_folder)), Path())
 
 

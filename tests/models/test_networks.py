@@ -45,7 +45,6 @@ PICTURE_NETWORKS = [
 @pytest.mark.parametrize(("kind", "settings"), PICTURE_NETWORKS)
 @pytest.mark.parametrize("batch", [1, 5])
 def test_pictures_become_logits(kind: str, settings: dict[str, Any], batch: int) -> None:
-    network = build(kind, PICTURES if kind != "cnn" or settings else {**PICTURES, "height": 28, "width": 28})
     side = (28, 28) if kind == "cnn" and not settings else (12, 10)
     network = build(kind, {**PICTURES, "height": side[0], "width": side[1]}, **settings)
     assert network(image=torch.randn(batch, 3, *side)).shape == (batch, 3)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core import registry
-from ..core.errors import Busy, ModelwrightError, RecipeError
-from ..core.execute import go_on
 from ..core.errors import GateFailed
+from ..core.execute import go_on
 from ..core.execute import run as execute
 from ..core.recipe import Recipe, load_recipe
 from ..core.run import Run
@@ -18,7 +17,12 @@ Where = str | Path
 
 
 def run(
-    recipe: Where | Recipe, *overrides: str, until: str | None = None, runs: Where = "runs", on_progress: OnProgress = go_on, from_scratch: bool = False
+    recipe: Where | Recipe,
+    *overrides: str,
+    until: str | None = None,
+    runs: Where = "runs",
+    on_progress: OnProgress = go_on,
+    from_scratch: bool = False,
 ) -> Run:
     """Run all that a recipe asks for, or up to one stage; then write the report and publish the release, if one was made."""
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), overrides)

@@ -44,7 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stopped:
         code = int(stopped.code or 0)
         if code and "--json" in (sys.argv[1:] if arguments is None else arguments):
-            print(json.dumps({"error": "Usage", "exit_code": code, "problems": [{"found": "the command line is not understood; see standard error"}]}))
+            print(
+                json.dumps(
+                    {
+                        "error": "Usage",
+                        "exit_code": code,
+                        "problems": [{"found": "the command line is not understood; see standard error"}],
+                    }
+                )
+            )
         return code
     from ..core.errors import Interrupted, ModelwrightError
 
@@ -54,7 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(error, options)
         return error.exit_code
     except KeyboardInterrupt:
-        _complain(Interrupted("stopped at once", where=options.verb, next_step="the same command again goes on from the last checkpoint"), options)
+        _complain(
+            Interrupted(
+                "stopped at once",
+                where=options.verb,
+                next_step="the same command again goes on from the last checkpoint",
+            ),
+            options,
+        )
         return Interrupted.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,7 +104,11 @@ def _complain(error: Any, options: argparse.Namespace) -> None:
         traceback.print_exc()
     if options.json:
         problems = [problem.__dict__ for problem in error.problems]
-        print(json.dumps({"error": type(error).__name__, "exit_code": error.exit_code, "problems": problems}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"error": type(error).__name__, "exit_code": error.exit_code, "problems": problems}, ensure_ascii=False
+            )
+        )
     for problem in error.problems:
         parts = [f"{say('error')}: {problem.where + ': ' if problem.where else ''}{problem.found}"]
         if problem.expected:
@@ -106,8 +125,20 @@ def _bug(error: Exception, options: argparse.Namespace) -> int:
     if options.debug:
         traceback.print_exc()
     if options.json:
-        print(json.dumps({"error": "bug", "exit_code": 1, "problems": [{"found": f"{type(error).__name__}: {error}", "where": str(path)}]}))
-    print(f"{say('error')}: this is a bug of modelwright: {type(error).__name__}: {error}\n  details: {path}\n  {say('next')}: modelwright doctor --json, and send both", file=sys.stderr)
+        print(
+            json.dumps(
+                {
+                    "error": "bug",
+                    "exit_code": 1,
+                    "problems": [{"found": f"{type(error).__name__}: {error}", "where": str(path)}],
+                }
+            )
+        )
+    print(
+        f"{say('error')}: this is a bug of modelwright: {type(error).__name__}: {error}\n"
+        f"  details: {path}\n  {say('next')}: modelwright doctor --json, and send both",
+        file=sys.stderr,
+    )
     return 1
 
 
@@ -115,12 +146,16 @@ def _parser() -> argparse.ArgumentParser:
     from .. import __version__
 
     parser = argparse.ArgumentParser(
-        prog="modelwright", description="From raw data to a signed, gated release, from one recipe.",
-        epilog="Exit codes: 0 ok, 1 bug, 2 recipe or usage, 3 data, 4 disk or memory or budget, 5 damaged, 6 busy, 7 gate failed, 75 interrupted: resume me.",
+        prog="modelwright",
+        description="From raw data to a signed, gated release, from one recipe.",
+        epilog="Exit codes: 0 ok, 1 bug, 2 recipe or usage, 3 data, 4 disk or memory or budget, 5 damaged, 6 busy, "
+        "7 gate failed, 75 interrupted: resume me.",
     )
     parser.add_argument("--version", action="version", version=f"modelwright {__version__}")
     every = argparse.ArgumentParser(add_help=False)
-    every.add_argument("--json", action="store_true", help="one JSON object on standard output, everything else on standard error")
+    every.add_argument(
+        "--json", action="store_true", help="one JSON object on standard output, everything else on standard error"
+    )
     every.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     every.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -132,7 +167,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _recipe_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, help="the recipe file")
-    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to the recipe, such as train.batch=64")
+    command.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="changes to the recipe, such as train.batch=64"
+    )
     command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
     command.add_argument("--from-scratch", action="store_true", help="forget what was made before")
     command.add_argument("--smoke", action="store_true", help="64 rows and 2 steps: does it run at all?")
@@ -140,9 +177,13 @@ def _recipe_arguments(command: argparse.ArgumentParser) -> None:
 
 def _init_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", type=Path, nargs="?", help="a file or folder of data")
-    command.add_argument("--sample", metavar="NAME", help="use a data set that comes inside an installed package, such as digits")
+    command.add_argument(
+        "--sample", metavar="NAME", help="use a data set that comes inside an installed package, such as digits"
+    )
     command.add_argument("--target", default="", help="the column to predict")
-    command.add_argument("--out", type=Path, default=Path("recipe.yaml"), help="the recipe to write (default: recipe.yaml)")
+    command.add_argument(
+        "--out", type=Path, default=Path("recipe.yaml"), help="the recipe to write (default: recipe.yaml)"
+    )
 
 
 def _check_arguments(command: argparse.ArgumentParser) -> None:
@@ -179,6 +220,13 @@ def _doctor_arguments(command: argparse.ArgumentParser) -> None:
 
 
 _ARGUMENTS = {
-    "init": _init_arguments, "check": _check_arguments, "show": _show_arguments, "resume": _run_arguments, "report": _run_arguments,
-    "runs": _runs_arguments, "predict": _predict_arguments, "verify": _verify_arguments, "doctor": _doctor_arguments,
+    "init": _init_arguments,
+    "check": _check_arguments,
+    "show": _show_arguments,
+    "resume": _run_arguments,
+    "report": _run_arguments,
+    "runs": _runs_arguments,
+    "predict": _predict_arguments,
+    "verify": _verify_arguments,
+    "doctor": _doctor_arguments,
 }

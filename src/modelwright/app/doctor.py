@@ -12,15 +12,36 @@ from typing import Any
 from ..core.units import format_bytes
 
 # Package -> the extra that brings it; empty: part of the core.
-PACKAGES = {"torch": "", "numpy": "", "safetensors": "", "scikit-learn": "", "model-signing": "", "tokenizers": "", "pyarrow": "data", "datasets": "data"}
+PACKAGES = {
+    "torch": "",
+    "numpy": "",
+    "safetensors": "",
+    "scikit-learn": "",
+    "model-signing": "",
+    "tokenizers": "",
+    "pyarrow": "data",
+    "datasets": "data",
+}
 
 
 def examine() -> list[dict[str, Any]]:
     """Return findings: name, what was found, whether it is good, what to do next."""
     findings = [
-        _finding("python", platform.python_version(), tuple(map(int, platform.python_version_tuple()[:2])) >= (3, 11), "install Python 3.11 or newer"),
-        _finding("system", f"{platform.system()} {platform.machine()}", platform.system() == "Linux", "Linux is what we test on"),
-        _finding("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()), True),
+        _finding(
+            "python",
+            platform.python_version(),
+            tuple(map(int, platform.python_version_tuple()[:2])) >= (3, 11),
+            "install Python 3.11 or newer",
+        ),
+        _finding(
+            "system",
+            f"{platform.system()} {platform.machine()}",
+            platform.system() == "Linux",
+            "Linux is what we test on",
+        ),
+        _finding(
+            "cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()), True
+        ),
         _memory(),
         _disk(),
         _finding("gpu", "an NVIDIA device" if Path("/dev/nvidia0").exists() else "none: the CPU is used", True),
@@ -43,7 +64,9 @@ def _memory() -> dict[str, Any]:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return _finding("memory", "unknown", True)
-    return _finding("memory", format_bytes(total), total >= 2 * 2**30, "2 GiB are needed to load torch and a small model")
+    return _finding(
+        "memory", format_bytes(total), total >= 2 * 2**30, "2 GiB are needed to load torch and a small model"
+    )
 
 
 def _disk() -> dict[str, Any]:

@@ -38,7 +38,7 @@ def _deal_out(codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(len(codes)), parts
 
 
-class _Classifier(ClassifierMixin, BaseEstimator):
+class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """What the three estimators share. State after fit: `classes_`, `files_`, `predictor_`, `evidence_`, `n_iter_`."""
 
     task: ClassVar[dict[str, Any]]
@@ -102,7 +102,14 @@ class _Classifier(ClassifierMixin, BaseEstimator):
             self.predictor_ = _open(self.files_)
 
     def _recipe(self) -> dict[str, Any]:
-        train = {"length": "20 epochs", "batch": 32, "optimiser": {"kind": "adam", "lr": 5e-3}, "keep": "last", "threads": 1, **(self.train or {})}
+        train = {
+            "length": "20 epochs",
+            "batch": 32,
+            "optimiser": {"kind": "adam", "lr": 5e-3},
+            "keep": "last",
+            "threads": 1,
+            **(self.train or {}),
+        }
         return {
             "version": 1,
             "name": "estimator",
@@ -156,7 +163,9 @@ class ImageClassifier(_Classifier):
     def _check(self, X: Any, y: Any) -> tuple[np.ndarray, Any]:
         images = np.asarray(X)
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
-            raise ValueError(f"found {images.dtype} of shape {images.shape}, expected uint8 pictures (n, h, w) or (n, h, w, c)")
+            raise ValueError(
+                f"found {images.dtype} of shape {images.shape}, expected uint8 pictures (n, h, w) or (n, h, w, c)"
+            )
         return (images[..., None] if images.ndim == 3 else images), (None if y is None else np.asarray(y))
 
 

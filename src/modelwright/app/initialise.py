@@ -58,7 +58,9 @@ release:
 """
 
 
-def write_recipe(data: Path | None, sample: str | None, target: str, out: Path, dry_run: bool) -> tuple[Path, list[str]]:
+def write_recipe(
+    data: Path | None, sample: str | None, target: str, out: Path, dry_run: bool
+) -> tuple[Path, list[str]]:
     """Write a recipe (and its schema beside it); return its path and what was seen in the data.
 
     Raises:
@@ -66,14 +68,26 @@ def write_recipe(data: Path | None, sample: str | None, target: str, out: Path, 
         DataError: the data cannot be read.
     """
     if (data is None) == (sample is None):
-        raise RecipeError("found no data" if data is None else "found both data and --sample", where="init", expected="a file, a folder, or --sample digits")
+        raise RecipeError(
+            "found no data" if data is None else "found both data and --sample",
+            where="init",
+            expected="a file, a folder, or --sample digits",
+        )
     if out.exists():
-        raise RecipeError("the file is there already", where=out, expected="a new file", next_step="choose another with --out FILE")
+        raise RecipeError(
+            "the file is there already", where=out, expected="a new file", next_step="choose another with --out FILE"
+        )
     found = _look(data, target) if data is not None else _sample(str(sample))
     name = (data.stem if data else str(sample)).lower().replace(" ", "-") or "data"
     text = TEMPLATE.format(
-        schema=LINE, origin=data or f"the sample {sample}", name="".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in "-_.")) or "recipe",
-        task=found["task"], data=_flow(_relative(found["source"], out)), model=MODELS[found["task"]][0], others=MODELS[found["task"]][1],
+        schema=LINE,
+        origin=data or f"the sample {sample}",
+        name="".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in "-_."))
+        or "recipe",
+        task=found["task"],
+        data=_flow(_relative(found["source"], out)),
+        model=MODELS[found["task"]][0],
+        others=MODELS[found["task"]][1],
     )
     recipe_from(parse_yaml(text, str(out)).data, out.parent, str(out))
     if not dry_run:
@@ -87,18 +101,28 @@ def _look(data: Path, target: str) -> dict[str, Any]:
     if target:
         found["source"]["label"] = target
     if found["task"] not in MODELS:
-        raise RecipeError(f"this looks like data for the task '{found['task']}'", where=data, expected=f"data for one of {', '.join(MODELS)}", next_step="name the label column with --target NAME")
+        raise RecipeError(
+            f"this looks like data for the task '{found['task']}'",
+            where=data,
+            expected=f"data for one of {', '.join(MODELS)}",
+            next_step="name the label column with --target NAME",
+        )
     return found
 
 
 def _sample(name: str) -> dict[str, Any]:
     if name not in SAMPLES:
-        raise RecipeError(f"'{name}' is not a sample{registry.did_you_mean(name, list(SAMPLES))}", where="--sample", expected=f"one of {', '.join(SAMPLES)}")
+        raise RecipeError(
+            f"'{name}' is not a sample{registry.did_you_mean(name, list(SAMPLES))}",
+            where="--sample",
+            expected=f"one of {', '.join(SAMPLES)}",
+        )
     return {"task": SAMPLES[name], "source": {"kind": "sample", "name": name}}
 
 
 def _relative(source: dict[str, Any], out: Path) -> dict[str, Any]:
     """Paths in a recipe are relative to the recipe."""
+
     def move(path: str) -> str:
         return os.path.relpath(Path(path).resolve(), out.parent.resolve())
 

@@ -113,4 +113,11 @@ def _live_bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    return Bar(TextColumn("{task.description:<9}"), BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True)
+    return Bar(
+        TextColumn("{task.description:<9}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )

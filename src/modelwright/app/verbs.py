@@ -10,7 +10,14 @@ from typing import Any
 from .words import say
 
 # Rows and steps of `--smoke`: enough to touch every line, too little to learn.
-SMOKE = {"train.length": "2 steps", "train.save.every": "1 steps", "prepare.limit": 64, "release.gates": [], "evaluate.resamples": 100, "evaluate.folds": 0}
+SMOKE = {
+    "train.length": "2 steps",
+    "train.save.every": "1 steps",
+    "prepare.limit": 64,
+    "release.gates": [],
+    "evaluate.resamples": 100,
+    "evaluate.folds": 0,
+}
 
 
 def _stage_verb(options: Namespace) -> dict[str, Any]:
@@ -26,7 +33,9 @@ def _stage_verb(options: Namespace) -> dict[str, Any]:
     from .screen import Screen
 
     with Screen() as screen:
-        made = api.run(recipe, until=until, runs=options.runs, on_progress=screen.on_progress, from_scratch=options.from_scratch)
+        made = api.run(
+            recipe, until=until, runs=options.runs, on_progress=screen.on_progress, from_scratch=options.from_scratch
+        )
     return _told(made, options)
 
 
@@ -49,14 +58,20 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {
         "run": str(made.folder),
         "report": str(made.folder / "report.html"),
-        "stages": {name: {"key": record.key, "seconds": record.seconds, "outputs": record.outputs} for name, record in made.current().items()},
+        "stages": {
+            name: {"key": record.key, "seconds": record.seconds, "outputs": record.outputs}
+            for name, record in made.current().items()
+        },
         "evidence": [item.to_json() for item in made.evidence()],
     }
     lines = _headline(made)
     lines.append(f"{say('the report is')}   {made.folder / 'report.html'}")
     if (made.folder / RELEASE).exists():
         result["release"] = str(made.folder / RELEASE)
-        lines += [f"{say('the release is')}  {made.folder / RELEASE}", f"{say('try')}: modelwright verify {made.folder / RELEASE}"]
+        lines += [
+            f"{say('the release is')}  {made.folder / RELEASE}",
+            f"{say('try')}: modelwright verify {made.folder / RELEASE}",
+        ]
     _print(lines, options)
     return result
 
@@ -65,7 +80,11 @@ def _headline(made: Any) -> list[str]:
     shown = ("accuracy", "f1_macro", "roc_auc", "calibration_error", "cross_validation[accuracy]")
     claims = {item.name: item for item in made.evidence()}
     # A claim may be not applicable, and then has no numbers.
-    return [f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]" for name in shown if name in claims and claims[name].low is not None]
+    return [
+        f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]"
+        for name in shown
+        if name in claims and claims[name].low is not None
+    ]
 
 
 def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
@@ -86,8 +105,17 @@ def _plan(folder: Path, recipe: Any, until: str | None, options: Namespace) -> d
     complete, stages = with_defaults(recipe, until)
     made = Run(folder).current() if (folder / "run.json").exists() else {}
     same = bool(made) and Run(folder).state()["recipe"] == complete.resolved()
-    plan: list[dict[str, Any]] = [{"stage": stage.name, "needs": stage.needs, "gives": stage.gives, "made_already": same and stage.name in made} for stage in stages]
-    _print([f"{say(item['stage']):<10} {say('made already') if item['made_already'] else say('would run')}" for item in plan], options)
+    plan: list[dict[str, Any]] = [
+        {"stage": stage.name, "needs": stage.needs, "gives": stage.gives, "made_already": same and stage.name in made}
+        for stage in stages
+    ]
+    _print(
+        [
+            f"{say(item['stage']):<10} {say('made already') if item['made_already'] else say('would run')}"
+            for item in plan
+        ],
+        options,
+    )
     return {"run": str(folder), "plan": plan}
 
 
@@ -110,7 +138,13 @@ def show(options: Namespace) -> dict[str, Any]:
     recipe = load_recipe(options.recipe, tuple(options.overrides))
     values = listed(recipe)
     width = max(len(key) for key, _, _ in values)
-    _print([f"{key:<{width}}  {value!s:<24}{'  ' + origin if options.origin else ''}".rstrip() for key, value, origin in values], options)
+    _print(
+        [
+            f"{key:<{width}}  {value!s:<24}{'  ' + origin if options.origin else ''}".rstrip()
+            for key, value, origin in values
+        ],
+        options,
+    )
     return {"values": [{"key": key, "value": value, "origin": origin} for key, value, origin in values]}
 
 
@@ -143,8 +177,21 @@ def runs(options: Namespace) -> dict[str, Any]:
     for state in sorted(options.runs.glob("*/run.json")):
         opened = Run(state.parent)
         claims = {item.name: item.value for item in opened.evidence()}
-        found.append({"run": str(opened.folder), "stages": list(opened.current()), "accuracy": claims.get("accuracy"), "released": (opened.folder / "release").exists()})
-    _print([f"{item['run']:<32} {' '.join(item['stages']):<36} {item['accuracy'] if item['accuracy'] is not None else '-'}" for item in found], options)
+        found.append(
+            {
+                "run": str(opened.folder),
+                "stages": list(opened.current()),
+                "accuracy": claims.get("accuracy"),
+                "released": (opened.folder / "release").exists(),
+            }
+        )
+    _print(
+        [
+            f"{item['run']:<32} {' '.join(item['stages']):<36} {item['accuracy'] if item['accuracy'] is not None else '-'}"
+            for item in found
+        ],
+        options,
+    )
     return {"runs": found}
 
 
@@ -186,7 +233,13 @@ def doctor(options: Namespace) -> dict[str, Any]:
     from .doctor import examine
 
     findings = examine()
-    _print([f"{'ok ' if item['good'] else '-- '} {item['name']:<16} {item['found']}{'  ->  ' + item['next'] if item['next'] else ''}" for item in findings], options)
+    _print(
+        [
+            f"{'ok ' if item['good'] else '-- '} {item['name']:<16} {item['found']}{'  ->  ' + item['next'] if item['next'] else ''}"
+            for item in findings
+        ],
+        options,
+    )
     return {"findings": findings}
 
 

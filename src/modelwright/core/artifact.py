@@ -81,7 +81,9 @@ def find(shelf: Path, kind: str, digest: str) -> Artifact:
     """
     artifact = Artifact(kind, digest, shelf / f"{kind}-{digest[:16]}")
     if not artifact.path.is_dir() or not manifest_path(artifact).exists():
-        raise DamagedArtifact("the artifact is missing", where=artifact.path, next_step="run the recipe again to make it anew")
+        raise DamagedArtifact(
+            "the artifact is missing", where=artifact.path, next_step="run the recipe again to make it anew"
+        )
     return artifact
 
 
@@ -114,7 +116,12 @@ def verify(artifact: Artifact) -> None:
         raise DamagedArtifact(problem.found, where=problem.where, expected=problem.expected, next_step=AGAIN) from None
     stated = (manifest["kind"], manifest["digest"], artifact_digest(artifact.kind, manifest["files"]))
     if stated != (artifact.kind, artifact.digest, artifact.digest):
-        raise DamagedArtifact("the manifest was changed", where=manifest_path(artifact), expected=f"digest {artifact.digest[:16]}", next_step=AGAIN)
+        raise DamagedArtifact(
+            "the manifest was changed",
+            where=manifest_path(artifact),
+            expected=f"digest {artifact.digest[:16]}",
+            next_step=AGAIN,
+        )
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -136,7 +143,13 @@ def check_files(folder: Path, files: dict[str, str], ignored: tuple[str, ...] = 
             raise DamagedArtifact("the file is missing", where=path, expected=f"SHA-256 {expected[:16]}...")
         found = sha256_of(path)
         if found != expected:
-            raise DamagedArtifact(f"the file was changed: its SHA-256 is {found[:16]}...", where=path, expected=f"{expected[:16]}...")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()} - set(ignored)
+            raise DamagedArtifact(
+                f"the file was changed: its SHA-256 is {found[:16]}...", where=path, expected=f"{expected[:16]}..."
+            )
+    present = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
+    } - set(ignored)
     for name in sorted(present - set(files)):
-        raise DamagedArtifact("the file does not belong here", where=folder / name, expected="only the files that were signed for")
+        raise DamagedArtifact(
+            "the file does not belong here", where=folder / name, expected="only the files that were signed for"
+        )

@@ -48,7 +48,12 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "text": ("", f"{HERE}.sources.inputs:read_texts"),
         "tabular": ("", f"{HERE}.sources.inputs:read_records"),
     },
-    "task": _parts("tasks.settings", image="Image tasks.image:build", text="Text tasks.text:build", tabular="Tabular tasks.tabular:build"),
+    "task": _parts(
+        "tasks.settings",
+        image="Image tasks.image:build",
+        text="Text tasks.text:build",
+        tabular="Tabular tasks.tabular:build",
+    ),
     "source": {
         **_parts("sources.samples", sample="SampleSettings sources.samples:read"),
         **_parts("sources.idx", idx="IdxSettings sources.idx:read"),
@@ -68,7 +73,11 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
             logistic="Logistic models.logistic:build",
             tfidf="Tfidf models.tfidf:build",
         ),
-        **_parts("models.pretrained_settings", backbone="Backbone models.backbone:build", hf="HuggingFace models.hugging_face:build"),
+        **_parts(
+            "models.pretrained_settings",
+            backbone="Backbone models.backbone:build",
+            hf="HuggingFace models.hugging_face:build",
+        ),
         **NETWORKS,
     },
     # Model -> what reads the weights from outside that it begins with.

@@ -50,7 +50,11 @@ def run(
         ModelwrightError: whatever a stage met; what was finished before stays, and the journal says what happened.
     """
     if depth > DEPTH_LIMIT:
-        raise RecipeError(f"runs inside runs go deeper than {DEPTH_LIMIT}", where=recipe.name, expected="fewer nested searches and folds")
+        raise RecipeError(
+            f"runs inside runs go deeper than {DEPTH_LIMIT}",
+            where=recipe.name,
+            expected="fewer nested searches and folds",
+        )
     recipe, stages = with_defaults(recipe, until)
     opened = Run(folder or Path("runs") / recipe.name)
     with opened.opened() as journal:
@@ -81,6 +85,7 @@ def key_of(stage: Stage, recipe: Recipe, inputs: dict[str, Artifact], gathered: 
             "gathered": [item.to_json() for item in gathered],
             "code": code_digest(stage.name),
             "environment": environment(),
+            "outside": registry.load(stage.fingerprint)(recipe) if stage.fingerprint else "",
         }
     )
 
@@ -100,14 +105,18 @@ def environment() -> dict[str, str]:
 class _Execution:
     """Owns what the stages of one run have made so far: artifacts by kind, evidence in order, the current record of each."""
 
-    def __init__(self, opened: Run, journal: Journal, recipe: Recipe, on_progress: OnProgress, from_scratch: bool, depth: int) -> None:
+    def __init__(
+        self, opened: Run, journal: Journal, recipe: Recipe, on_progress: OnProgress, from_scratch: bool, depth: int
+    ) -> None:
         self.run, self.journal, self.recipe = opened, journal, recipe
         self.on_progress, self.from_scratch, self.depth = on_progress, from_scratch, depth
         self.artifacts: dict[str, Artifact] = {}
         self.evidence: list[Evidence] = []
         self.before: dict[str, str] = opened.state()["current"]
         self.current: dict[str, str] = {}
-        self.sealed = {item.data["key"]: item.data.get("record") for item in read_journal(journal.path) if item.event == FINISHED}
+        self.sealed = {
+            item.data["key"]: item.data.get("record") for item in read_journal(journal.path) if item.event == FINISHED
+        }
 
     def execute(self, stage: Stage) -> None:
         """Run one stage, or take what it made before under the same key."""
@@ -150,7 +159,12 @@ class _Execution:
             return None
         if digest_of(record.to_json()) != self.sealed[key]:
             where = self.run.record_path(stage, key)
-            raise DamagedArtifact("the record of this stage was changed", where=where, expected="the record that the journal sealed", next_step=AGAIN)
+            raise DamagedArtifact(
+                "the record of this stage was changed",
+                where=where,
+                expected="the record that the journal sealed",
+                next_step=AGAIN,
+            )
         return record
 
     def _still_there(self, record: Record) -> bool:
@@ -161,8 +175,12 @@ class _Execution:
                 return False
         return True
 
-    def _execute(self, stage: Stage, key: str, work: Path, inputs: dict[str, Artifact], gathered: list[Evidence]) -> Record:
-        self.journal.append("stage started", stage=stage.name, key=key, inputs={kind: item.digest for kind, item in inputs.items()})
+    def _execute(
+        self, stage: Stage, key: str, work: Path, inputs: dict[str, Artifact], gathered: list[Evidence]
+    ) -> Record:
+        self.journal.append(
+            "stage started", stage=stage.name, key=key, inputs={kind: item.digest for kind, item in inputs.items()}
+        )
         work.mkdir(parents=True, exist_ok=True)
         context = self._context(stage, work, inputs, gathered)
         started, cpu_started = time.monotonic(), time.process_time()
@@ -180,7 +198,14 @@ class _Execution:
         outputs = {kind: item.digest for kind, item in context.outputs.items()}
         record = Record(stage.name, key, outputs, tuple(context.evidence), round(seconds, 3), round(cpu_seconds, 3))
         write_json(self.run.record_path(stage.name, key), record.to_json())
-        self.journal.append(FINISHED, stage=stage.name, key=key, outputs=outputs, seconds=record.seconds, record=digest_of(record.to_json()))
+        self.journal.append(
+            FINISHED,
+            stage=stage.name,
+            key=key,
+            outputs=outputs,
+            seconds=record.seconds,
+            record=digest_of(record.to_json()),
+        )
         self.journal.checkpoint()
         shutil.rmtree(work, ignore_errors=True)
         return record
@@ -203,7 +228,14 @@ class _Execution:
 
     def _run_inside(self, recipe: Recipe, until: str, on_progress: OnProgress | None = None) -> Run:
         folder = self.run.folder / "inner" / f"{recipe.name}-{recipe.digest[:16]}"
-        return run(recipe, until, on_progress or self.on_progress, folder=folder, from_scratch=self.from_scratch, depth=self.depth + 1)
+        return run(
+            recipe,
+            until,
+            on_progress or self.on_progress,
+            folder=folder,
+            from_scratch=self.from_scratch,
+            depth=self.depth + 1,
+        )
 
     def _choose(self, key: str, decide: Callable[[], tuple[Any, str]]) -> Any:
         """Resolve an `auto` once: what it became, and why, is stored in the run and used again by resume."""

@@ -121,6 +121,9 @@ def explained(path: Path, needed: int = 0) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise RecipeError(
-                f"cannot write here: {os.strerror(error.errno)}", where=path, expected="a folder that can be written", next_step="choose another with --runs FOLDER"
+                f"cannot write here: {os.strerror(error.errno)}",
+                where=path,
+                expected="a folder that can be written",
+                next_step="choose another with --runs FOLDER",
             ) from error
         raise

@@ -17,7 +17,9 @@ from .units import FACTORS, parse_quantity
 
 COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 FIELDS = {"value": "value", "lower_bound": "low", "upper_bound": "high", "n": "n"}
-GATE = re.compile(r"\s*(?P<claim>[^\s<>=\[\]]+?(?:\[[^\]]*\])?)\.(?P<field>[a-z_]+)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<threshold>.+?)\s*")
+GATE = re.compile(
+    r"\s*(?P<claim>[^\s<>=\[\]]+?(?:\[[^\]]*\])?)\.(?P<field>[a-z_]+)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<threshold>.+?)\s*"
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def parse_gate(text: str) -> Gate:
 
 def judge(gates: Iterable[Gate], evidence: Iterable[Evidence], about: dict[str, str]) -> list[Verdict]:
     """Judge each gate on the evidence about exactly the given digests (`{"model": digest}`)."""
-    claims = {item.name: item for item in evidence if all(item.about.get(kind) == digest for kind, digest in about.items())}
+    claims = {
+        item.name: item for item in evidence if all(item.about.get(kind) == digest for kind, digest in about.items())
+    }
     return [_judge_one(gate, claims.get(gate.claim)) for gate in gates]
 
 
@@ -68,18 +72,27 @@ def _judge_one(gate: Gate, claim: Evidence | None) -> Verdict:
     if claim is None:
         return Verdict(str(gate), False, None, f"there is no evidence called '{gate.claim}' about this model")
     if claim.status not in ("measured", "estimated"):
-        return Verdict(str(gate), False, None, f"'{gate.claim}' is {claim.status.replace('_', ' ')}: {claim.reason or 'no reason given'}")
+        return Verdict(
+            str(gate),
+            False,
+            None,
+            f"'{gate.claim}' is {claim.status.replace('_', ' ')}: {claim.reason or 'no reason given'}",
+        )
     found = getattr(claim, FIELDS[gate.field])
     if found is None:
         return Verdict(str(gate), False, None, f"the evidence '{gate.claim}' has no {gate.field}")
     if not float("-inf") < found < float("inf"):
-        return Verdict(str(gate), False, None, f"the evidence '{gate.claim}' has a {gate.field} that is not a finite number")
+        return Verdict(
+            str(gate), False, None, f"the evidence '{gate.claim}' has a {gate.field} that is not a finite number"
+        )
     try:
         threshold = _threshold(gate.threshold, claim.unit if gate.field != "n" else "examples")
     except ValueError as error:
         return Verdict(str(gate), False, found, f"'{gate.claim}': {error}")
     passed = COMPARISONS[gate.comparison](found, threshold)
-    return Verdict(str(gate), passed, found, "" if passed else f"found {found:.6g}, expected {gate.comparison} {gate.threshold}")
+    return Verdict(
+        str(gate), passed, found, "" if passed else f"found {found:.6g}, expected {gate.comparison} {gate.threshold}"
+    )
 
 
 def _threshold(text: str, unit: str | None) -> float:
@@ -92,7 +105,9 @@ def _threshold(text: str, unit: str | None) -> float:
             return parse_quantity(text, candidate) if candidate in FACTORS else _finite(text)
         except ValueError:
             continue
-    raise ValueError(f"found '{text}', expected a number" + (f" of {unit}" if unit else ", with a unit if the claim has one"))
+    raise ValueError(
+        f"found '{text}', expected a number" + (f" of {unit}" if unit else ", with a unit if the claim has one")
+    )
 
 
 def _finite(text: str) -> float:

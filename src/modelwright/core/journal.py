@@ -34,7 +34,9 @@ class Record:
 
 def hash_of(sequence: int, moment: float, event: str, data: dict[str, Any], previous: str) -> str:
     """Return the hash that binds a record to its content and to the record before it."""
-    text = json.dumps([sequence, moment, event, data, previous], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(
+        [sequence, moment, event, data, previous], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
     return hashlib.sha256(as_bytes(text)).hexdigest()
 
 
@@ -101,13 +103,27 @@ def verify_journal(path: Path, witness: Path | None = None, *, whole: bool = Tru
     for number, record in enumerate(records):
         where = f"{path}:{number + 1}"
         if record.sequence != number:
-            raise DamagedArtifact(f"record {record.sequence} stands where record {number} belongs", where=where, expected="an unbroken sequence")
+            raise DamagedArtifact(
+                f"record {record.sequence} stands where record {number} belongs",
+                where=where,
+                expected="an unbroken sequence",
+            )
         if record.previous != previous:
-            raise DamagedArtifact(f"record {number} does not follow the one before it", where=where, expected="the hash of the record before")
+            raise DamagedArtifact(
+                f"record {number} does not follow the one before it",
+                where=where,
+                expected="the hash of the record before",
+            )
         if record.hash != hash_of(record.sequence, record.time, record.event, record.data, record.previous):
-            raise DamagedArtifact(f"record {number} ('{record.event}') was changed", where=where, expected="content that matches its hash")
+            raise DamagedArtifact(
+                f"record {number} ('{record.event}') was changed", where=where, expected="content that matches its hash"
+            )
         if line_of(record) != lines[number]:
-            raise DamagedArtifact(f"record {number} ('{record.event}') was written anew", where=where, expected="the bytes that were appended")
+            raise DamagedArtifact(
+                f"record {number} ('{record.event}') was written anew",
+                where=where,
+                expected="the bytes that were appended",
+            )
         previous = record.hash
     if witness is not None and witness.exists():
         _compare_with_witness(path, records, witness, whole)
@@ -124,9 +140,17 @@ def _compare_with_witness(path: Path, records: list[Record], witness: Path, whol
         if count > len(records):
             if not whole:
                 continue
-            raise DamagedArtifact(f"the journal has {len(records)} records", where=path, expected=f"at least the {count} that the witness {witness} saw")
+            raise DamagedArtifact(
+                f"the journal has {len(records)} records",
+                where=path,
+                expected=f"at least the {count} that the witness {witness} saw",
+            )
         if count > 0 and records[count - 1].hash != digest:
-            raise DamagedArtifact(f"record {count - 1} is not the one that the witness saw", where=f"{path}:{count}", expected=f"the hash in {witness}")
+            raise DamagedArtifact(
+                f"record {count - 1} is not the one that the witness saw",
+                where=f"{path}:{count}",
+                expected=f"the hash in {witness}",
+            )
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -26,10 +26,15 @@ def order(recipe: Recipe, until: str | None = None, stages: dict[str, Stage] | N
     """
     stages = stages if stages is not None else all_stages()
     if until is not None and until not in stages:
-        raise RecipeError(f"'{until}' is not a stage{registry.did_you_mean(until, list(stages))}", expected=f"one of {', '.join(stages)}")
+        raise RecipeError(
+            f"'{until}' is not a stage{registry.did_you_mean(until, list(stages))}",
+            expected=f"one of {', '.join(stages)}",
+        )
     asked = [until] if until else [name for name in stages if name in recipe.sections]
     if not asked:
-        raise RecipeError("the recipe asks for no stage", where=recipe.name, expected=f"a section such as {', '.join(stages)}")
+        raise RecipeError(
+            "the recipe asks for no stage", where=recipe.name, expected=f"a section such as {', '.join(stages)}"
+        )
     givers = {kind: stage for stage in stages.values() for kind in stage.gives}
     before: dict[str, set[str]] = {}
     waiting = list(asked)
@@ -46,9 +51,15 @@ def order(recipe: Recipe, until: str | None = None, stages: dict[str, Stage] | N
     # What gathers evidence waits for all that may claim some, except those that need what it gives.
     for name in before:
         if stages[name].gathers:
-            before[name] |= {other for other in before if other != name and stages[other].claims and name not in _ancestors(other, before)}
+            before[name] |= {
+                other
+                for other in before
+                if other != name and stages[other].claims and name not in _ancestors(other, before)
+            }
     try:
-        sorter = TopologicalSorter({name: sorted(before[name], key=list(stages).index) for name in stages if name in before})
+        sorter = TopologicalSorter(
+            {name: sorted(before[name], key=list(stages).index) for name in stages if name in before}
+        )
         return [stages[name] for name in sorter.static_order()]
     except CycleError as error:
         raise RecipeError(f"the stages wait for each other: {' -> '.join(error.args[1])}") from None

@@ -23,10 +23,18 @@ class _Loader(yaml.SafeLoader):
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?[0-9]+(_[0-9]+)*|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(_[0-9]+)*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+0123456789."),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(_[0-9]+)*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), [*_first.replace("\0", ""), ""] if "\0" in _first else list(_first))
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}",
+        re.compile(f"^(?:{_pattern})$"),
+        [*_first.replace("\0", ""), ""] if "\0" in _first else list(_first),
+    )
 
 
 def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -67,7 +75,11 @@ class _Walk:
     def convert(self, node: yaml.Node, path: Path) -> Any:
         self.nodes += 1
         if self.nodes > 100_000:
-            raise RecipeError("more than 100,000 values after aliases are followed", where=self.name, expected="a recipe a person could read")
+            raise RecipeError(
+                "more than 100,000 values after aliases are followed",
+                where=self.name,
+                expected="a recipe a person could read",
+            )
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -82,7 +94,11 @@ class _Walk:
             line = key_node.start_mark.line + 1
             if key in result:
                 first = self.lines[(*path, key)]
-                self.problems.append(Problem(f"the key '{key}' stands twice, first in line {first}", f"{self.name}:{line}", "each key once"))
+                self.problems.append(
+                    Problem(
+                        f"the key '{key}' stands twice, first in line {first}", f"{self.name}:{line}", "each key once"
+                    )
+                )
             self.lines[(*path, key)] = line
             result[key] = self.convert(value_node, (*path, key))
         return result
@@ -99,11 +115,15 @@ def parse_yaml(text: str, name: str) -> Positioned:
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"this is not YAML: {str(error).splitlines()[0]}", where=name, expected="printable text") from None
+        raise RecipeError(
+            f"this is not YAML: {str(error).splitlines()[0]}", where=name, expected="printable text"
+        ) from None
     try:
         node = loader.get_single_node()
         if node is None:
-            raise RecipeError("the file is empty", where=name, expected="a recipe", next_step="modelwright init DATA writes one")
+            raise RecipeError(
+                "the file is empty", where=name, expected="a recipe", next_step="modelwright init DATA writes one"
+            )
         walk = _Walk(loader, name)
         data = walk.convert(node, ())
     except yaml.MarkedYAMLError as error:

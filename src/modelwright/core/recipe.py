@@ -77,13 +77,19 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         parent = _read(path.parent / data["extends"])
         _require_mapping(parent)
         if "extends" in parent.data:
-            raise RecipeError("the recipe that is extended extends another", where=parent.where(("extends",)), expected="one level of extends")
+            raise RecipeError(
+                "the recipe that is extended extends another",
+                where=parent.where(("extends",)),
+                expected="one level of extends",
+            )
         origins = {**{key: f"{parent.name}:{line}" for key, line in parent.lines.items()}, **origins}
         data = _merge(parent.data, data)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
-            raise RecipeError(f"'{override}' is not an override", where="command line", expected="KEY=VALUE such as train.batch=64")
+            raise RecipeError(
+                f"'{override}' is not an override", where="command line", expected="KEY=VALUE such as train.batch=64"
+            )
         _assign(data, tuple(key.split(".")), parse_yaml(text, "command line").data if text.strip() else "", key)
         origins[tuple(key.split("."))] = "command line"
     return _validate(Positioned(data, source.lines, source.name), path.parent.resolve(), origins)
@@ -96,7 +102,9 @@ def recipe_from(data: dict[str, Any], base: Path, name: str = "recipe") -> Recip
 
 def known_sections() -> dict[str, type[Settings] | Choice]:
     """Return what may stand in every section of a recipe: the parts chosen by name, then the stages' settings."""
-    sections: dict[str, type[Settings] | Choice] = {name: Choice(kind) for name, (_, kind) in BUILTIN["section"].items()}
+    sections: dict[str, type[Settings] | Choice] = {
+        name: Choice(kind) for name, (_, kind) in BUILTIN["section"].items()
+    }
     for name in registry.names("stage"):
         sections[name] = registry.load(registry.stage(name).settings)
     return sections
@@ -106,7 +114,9 @@ def _read(path: Path) -> Positioned:
     try:
         return parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
-        raise RecipeError("there is no such file", where=path, expected="a recipe", next_step="modelwright init DATA writes one") from None
+        raise RecipeError(
+            "there is no such file", where=path, expected="a recipe", next_step="modelwright init DATA writes one"
+        ) from None
     except IsADirectoryError:
         raise RecipeError("this is a folder", where=path, expected="a recipe file") from None
     except UnicodeDecodeError as error:
@@ -117,7 +127,12 @@ def _read(path: Path) -> Positioned:
 
 def _require_mapping(source: Positioned) -> None:
     if not isinstance(source.data, dict):
-        raise RecipeError(f"found a {type(source.data).__name__}", where=f"{source.name}:1", expected="a mapping of sections", next_step="modelwright init DATA writes one")
+        raise RecipeError(
+            f"found a {type(source.data).__name__}",
+            where=f"{source.name}:1",
+            expected="a mapping of sections",
+            next_step="modelwright init DATA writes one",
+        )
 
 
 def _merge(parent: Any, child: Any) -> Any:
@@ -125,7 +140,10 @@ def _merge(parent: Any, child: Any) -> Any:
         # Another kind of part shares no settings with the parent's, so it replaces instead of merging.
         if "kind" in child and child["kind"] != parent.get("kind"):
             return child
-        return {key: _merge(parent[key], child[key]) if key in parent and key in child else child.get(key, parent.get(key)) for key in {**parent, **child}}
+        return {
+            key: _merge(parent[key], child[key]) if key in parent and key in child else child.get(key, parent.get(key))
+            for key in {**parent, **child}
+        }
     return child
 
 
@@ -139,7 +157,9 @@ def _assign(data: dict[str, Any], path: KeyPath, value: Any, key: str) -> None:
             place[step] = {}
         place = place[step]
         if not isinstance(place, dict):
-            raise RecipeError(f"'{step}' is not a mapping", where=f"command line: {key}", expected="a key that exists in the recipe")
+            raise RecipeError(
+                f"'{step}' is not a mapping", where=f"command line: {key}", expected="a key that exists in the recipe"
+            )
     place[path[-1]] = value
 
 
@@ -153,12 +173,20 @@ def _validate(source: Positioned, base: Path, origins: dict[KeyPath, str]) -> Re
             continue
         if name not in known:
             hint = registry.did_you_mean(name, [*known, *HEADER])
-            problems.append(Problem(f"'{name}' is not a section{hint}", _where(source, origins, (name,)), f"one of {', '.join([*HEADER, *known])}, or x-..."))
+            problems.append(
+                Problem(
+                    f"'{name}' is not a section{hint}",
+                    _where(source, origins, (name,)),
+                    f"one of {', '.join([*HEADER, *known])}, or x-...",
+                )
+            )
             continue
         try:
             sections[name] = _validate_section(known[name], {} if value is None else value)
         except ValidationError as error:
-            problems += _joined([_problem(*item, name, source, origins, known[name]) for item in _unfold(error.errors(), value)])
+            problems += _joined(
+                [_problem(*item, name, source, origins, known[name]) for item in _unfold(error.errors(), value)]
+            )
     for name, section in known.items():
         if isinstance(section, Choice) and name not in data:
             problems.append(Problem(f"the section '{name}' is missing", source.name, f"a section '{name}'"))
@@ -182,7 +210,9 @@ def _misfits(sections: dict[str, Settings], source: Positioned, origins: dict[Ke
 
 
 def _header_problems(source: Positioned, origins: dict[KeyPath, str]) -> list[Problem]:
-    version, name, seed, extends = (source.data.get(key, default) for key, default in zip(HEADER, (None, "recipe", 0, ""), strict=True))
+    version, name, seed, extends = (
+        source.data.get(key, default) for key, default in zip(HEADER, (None, "recipe", 0, ""), strict=True)
+    )
     expected = {}
     if type(version) is not int or version != VERSION:
         expected["version"] = f"version: {VERSION}"
@@ -193,7 +223,10 @@ def _header_problems(source: Positioned, origins: dict[KeyPath, str]) -> list[Pr
         expected["seed"] = "a whole number from 0 to 2^63 - 1"
     if not isinstance(extends, str):
         expected["extends"] = "the path of another recipe"
-    return [Problem(f"{key} is {_short(source.data.get(key))}", _where(source, origins, (key,)), text) for key, text in expected.items()]
+    return [
+        Problem(f"{key} is {_short(source.data.get(key))}", _where(source, origins, (key,)), text)
+        for key, text in expected.items()
+    ]
 
 
 def _where(source: Positioned, origins: dict[KeyPath, str], path: KeyPath) -> str:
@@ -220,7 +253,7 @@ def _place(detail: Any, value: Any) -> tuple[KeyPath, Any]:
     """Follow an error into the data; pydantic also names branches of unions ('int', 'function-...'), which no recipe has."""
     place: list[str | int] = []
     for position, key in enumerate(detail["loc"], 1):
-        if isinstance(value, dict) and key in value or isinstance(value, (list, tuple)) and isinstance(key, int):
+        if (isinstance(value, dict) and key in value) or (isinstance(value, (list, tuple)) and isinstance(key, int)):
             place.append(key)
             value = value[key]
         elif detail["type"] == "missing" and position == len(detail["loc"]):
@@ -234,7 +267,11 @@ def _joined(problems: list[Problem]) -> list[Problem]:
     for problem in problems:
         key = (problem.where, problem.found)
         before = joined.get(key)
-        joined[key] = replace(problem, expected=f"{before.expected} or {problem.expected}") if before and problem.expected != before.expected else problem
+        joined[key] = (
+            replace(problem, expected=f"{before.expected} or {problem.expected}")
+            if before and problem.expected != before.expected
+            else problem
+        )
     return list(joined.values())
 
 
@@ -244,14 +281,23 @@ def _validate_section(section: type[Settings] | Choice, value: Any) -> Settings:
 
 
 def _problem(
-    place: KeyPath, detail: Any, name: str, source: Positioned, origins: dict[KeyPath, str], section: type[Settings] | Choice
+    place: KeyPath,
+    detail: Any,
+    name: str,
+    source: Positioned,
+    origins: dict[KeyPath, str],
+    section: type[Settings] | Choice,
 ) -> Problem:
     path = (name, *place)
     dotted = ".".join(map(str, path))
     if detail["type"] == "extra_forbidden":
         fields = fields_at(section, place[:-1], source.data.get(name))
         hint = registry.did_you_mean(str(place[-1]), fields)
-        return Problem(f"'{dotted}' is not a key{hint}", _where(source, origins, path), f"one of {', '.join(fields)}" if fields else "a key of this part")
+        return Problem(
+            f"'{dotted}' is not a key{hint}",
+            _where(source, origins, path),
+            f"one of {', '.join(fields)}" if fields else "a key of this part",
+        )
     if detail["type"] == "missing":
         return Problem(f"'{dotted}' is missing", _where(source, origins, path[:-1]), f"the key '{path[-1]}'")
     if detail["type"] == "unknown_name":
@@ -262,7 +308,10 @@ def _problem(
     message = detail["msg"].removeprefix("Value error, ")
     found, comma, expected = message.partition(", expected ")
     if not comma:
-        found, expected = f"found {_short(detail['input'])}", message.removeprefix("Input should be ").removeprefix("expected ")
+        found, expected = (
+            f"found {_short(detail['input'])}",
+            message.removeprefix("Input should be ").removeprefix("expected "),
+        )
         if detail["type"] in ("model_type", "dict_type"):
             expected = "a mapping of keys"
     return Problem(f"'{dotted}': {found}", _where(source, origins, path), expected[0].lower() + expected[1:])

@@ -49,12 +49,20 @@ def part(kind: str, name: str) -> Part:
             found = foreign[name].load()
         except (ImportError, AttributeError) as error:
             raise RecipeError(
-                f"the entry point '{name}' cannot be loaded: {error}", where=f"modelwright.{kind}", next_step="repair or uninstall that package"
+                f"the entry point '{name}' cannot be loaded: {error}",
+                where=f"modelwright.{kind}",
+                next_step="repair or uninstall that package",
             ) from error
         if not isinstance(found, Part):
-            raise RecipeError(f"entry point '{name}' is a {type(found).__name__}", where=f"modelwright.{kind}", expected="a modelwright.core.registry.Part")
+            raise RecipeError(
+                f"entry point '{name}' is a {type(found).__name__}",
+                where=f"modelwright.{kind}",
+                expected="a modelwright.core.registry.Part",
+            )
         return found
-    raise RecipeError(f"'{name}' is not a {kind}{did_you_mean(name, names(kind))}", expected=f"one of {', '.join(names(kind))}")
+    raise RecipeError(
+        f"'{name}' is not a {kind}{did_you_mean(name, names(kind))}", expected=f"one of {', '.join(names(kind))}"
+    )
 
 
 def settings_of(kind: str, name: str) -> type[Settings]:
@@ -93,7 +101,9 @@ def _foreign(kind: str) -> dict[str, Any]:
 @cache
 def _points(places: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """Return our entry points in every package on the path; reading them all takes milliseconds, so it happens once a path."""
-    found = [point for package in distributions() for point in package.entry_points if point.group.startswith("modelwright.")]
+    found = [
+        point for package in distributions() for point in package.entry_points if point.group.startswith("modelwright.")
+    ]
     # Whoever stands first on the path wins, as with imports.
     return tuple(reversed(found))
 

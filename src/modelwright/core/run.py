@@ -48,7 +48,9 @@ class Record:
         try:
             return cls(**{**data, "evidence": tuple(Evidence.from_json(item) for item in data["evidence"])})
         except (TypeError, KeyError) as error:
-            raise DamagedArtifact(f"this is not the record of a stage: {error}", expected="the record that was written", next_step=AGAIN) from None
+            raise DamagedArtifact(
+                f"this is not the record of a stage: {error}", expected="the record that was written", next_step=AGAIN
+            ) from None
 
 
 class Run:
@@ -80,7 +82,9 @@ class Run:
             except OSError:
                 holder = os.read(lock, 32).decode().strip()
                 raise Busy(
-                    f"process {holder} is working in this run folder", where=self.folder, next_step="wait for it, or choose another folder with --runs FOLDER"
+                    f"process {holder} is working in this run folder",
+                    where=self.folder,
+                    next_step="wait for it, or choose another folder with --runs FOLDER",
                 ) from None
             os.ftruncate(lock, 0)
             os.write(lock, f"{os.getpid()}\n".encode())
@@ -99,7 +103,12 @@ class Run:
         empty: dict[str, Any] = {"recipe": None, "base": None, "current": {}, "resolved": {}}
         found = read_json(path) if path.exists() else empty
         if not isinstance(found, dict) or set(found) != set(empty):
-            raise DamagedArtifact("this is not the state of a run", where=path, expected=", ".join(empty), next_step="move the run folder away and run the recipe again")
+            raise DamagedArtifact(
+                "this is not the state of a run",
+                where=path,
+                expected=", ".join(empty),
+                next_step="move the run folder away and run the recipe again",
+            )
         return found
 
     def update(self, **changes: Any) -> None:
@@ -114,7 +123,12 @@ class Run:
         """
         state = self.state()
         if state["recipe"] is None:
-            raise DataError("there is no run here", where=self.folder, expected="a run folder", next_step="modelwright runs lists them")
+            raise DataError(
+                "there is no run here",
+                where=self.folder,
+                expected="a run folder",
+                next_step="modelwright runs lists them",
+            )
         return recipe_from(state["recipe"], Path(state["base"]), str(self.folder / STATE))
 
     def record_path(self, stage: str, key: str) -> Path:

@@ -20,7 +20,9 @@ def recipe_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     sections: dict[str, Any] = {}
     for name, section in known_sections().items():
-        sections[name] = {CHOICE_MARK: section.kind} if isinstance(section, Choice) else _schema_of(section, definitions)
+        sections[name] = (
+            {CHOICE_MARK: section.kind} if isinstance(section, Choice) else _schema_of(section, definitions)
+        )
     for kind in sorted({kind for _, kind in BUILTIN["section"].values()} | PART_KINDS):
         definitions[f"choice-{kind}"] = _choice(kind, definitions)
     header = {
@@ -50,7 +52,12 @@ def schema_text() -> str:
 def _choice(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     names = registry.names(kind)
     parts = [_schema_of(registry.settings_of(kind, name), definitions) for name in names]
-    return {"anyOf": [{"enum": names}, *({**part, "required": sorted({"kind", *part.get("required", [])})} for part in parts)]}
+    return {
+        "anyOf": [
+            {"enum": names},
+            *({**part, "required": sorted({"kind", *part.get("required", [])})} for part in parts),
+        ]
+    }
 
 
 def _schema_of(settings: type[Settings], definitions: dict[str, Any]) -> dict[str, Any]:

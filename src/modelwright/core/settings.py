@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from .units import Span, parse_quantity, parse_span
@@ -34,7 +42,9 @@ class Settings(BaseModel):
 
 
 def _quantity(unit: str) -> Any:
-    return BeforeValidator(lambda value: _as_value_error(parse_quantity, value, unit), json_schema_input_type=str | float)
+    return BeforeValidator(
+        lambda value: _as_value_error(parse_quantity, value, unit), json_schema_input_type=str | float
+    )
 
 
 def _as_value_error(parse: Callable[..., Any], value: Any, *rest: Any) -> Any:
@@ -97,7 +107,9 @@ class Choice:
         if isinstance(value, str):
             value = {"kind": value}
         if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-            raise PydanticCustomError("choice", "expected the name of a {kind}, or a mapping with the key 'kind'", {"kind": self.kind})
+            raise PydanticCustomError(
+                "choice", "expected the name of a {kind}, or a mapping with the key 'kind'", {"kind": self.kind}
+            )
         names = Choice.names_of(self.kind)
         if value["kind"] not in names:
             raise PydanticCustomError(

@@ -28,6 +28,8 @@ class Stage:
     claims: tuple[str, ...] = ()
     # A stage that gathers comes after all others that may claim something, and sees all their evidence.
     gathers: bool = False
+    # Address of a function (recipe) -> text that joins the key: what the stage reads that no artifact and no recipe holds.
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,15 @@ from decimal import Decimal
 
 FACTORS: dict[str, dict[str, float]] = {
     "bytes": {
-        "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-        "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+        "B": 1,
+        "kB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "TB": 1e12,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+        "TiB": 2**40,
     },
     "seconds": {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400},
     "joules": {"J": 1, "kJ": 1e3, "MJ": 1e6, "Wh": 3600, "kWh": 3.6e6},
@@ -35,7 +42,7 @@ def parse_quantity(text: str | float | int, unit: str) -> float:
     if isinstance(text, bool):
         raise ValueError(f"found {text}, expected {describe_unit(unit)}")
     match = None if isinstance(text, (int, float)) else QUANTITY.fullmatch(text)
-    if match is None and isinstance(text, str) or match is not None and match[2] not in ("", *FACTORS[unit]):
+    if (match is None and isinstance(text, str)) or (match is not None and match[2] not in ("", *FACTORS[unit])):
         raise ValueError(f"found '{text}', expected {describe_unit(unit)}")
     number, factor = (match[1], FACTORS[unit].get(match[2], 1)) if match else (text, 1)
     try:

@@ -41,7 +41,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     if final.exists():
         shutil.rmtree(final)
     with new_folder(final) as place:
-        (place / TENSORS).write_bytes(save({name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}))
+        (place / TENSORS).write_bytes(
+            save({name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()})
+        )
         (place / STATE).write_text(json.dumps({"step": checkpoint.step, **checkpoint.state}, allow_nan=True))
         write_json(place / MANIFEST, {name: sha256_of(place / name) for name in (TENSORS, STATE)})
     for path in _saved(folder)[keep:]:
@@ -64,8 +66,10 @@ def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
             complaints.append(str(error))
     if complaints:
         raise DamagedArtifact(
-            "every checkpoint is damaged: " + "; ".join(complaints), where=folder,
-            expected="at least one whole checkpoint", next_step="start anew with --from-scratch",
+            "every checkpoint is damaged: " + "; ".join(complaints),
+            where=folder,
+            expected="at least one whole checkpoint",
+            next_step="start anew with --from-scratch",
         )
     return None, complaints
 
@@ -81,7 +85,9 @@ def _load(path: Path) -> Checkpoint:
     except OSError as error:
         raise DamagedArtifact(f"the file cannot be read: {error.strerror}", where=path / MANIFEST) from None
     if not isinstance(manifest, dict) or set(manifest) != {TENSORS, STATE}:
-        raise DamagedArtifact("the manifest was changed", where=path / MANIFEST, expected=f"the digests of {TENSORS} and {STATE}")
+        raise DamagedArtifact(
+            "the manifest was changed", where=path / MANIFEST, expected=f"the digests of {TENSORS} and {STATE}"
+        )
     contents = {}
     for name, expected in manifest.items():
         try:
@@ -89,7 +95,9 @@ def _load(path: Path) -> Checkpoint:
         except OSError as error:
             raise DamagedArtifact(f"the file cannot be read: {error.strerror}", where=path / name) from None
         if sha256_of(path / name) != expected:
-            raise DamagedArtifact("the file was changed", where=path / name, expected=f"SHA-256 {str(expected)[:16]}...")
+            raise DamagedArtifact(
+                "the file was changed", where=path / name, expected=f"SHA-256 {str(expected)[:16]}..."
+            )
     try:
         state = json.loads(contents[STATE])
         return Checkpoint(state.pop("step"), load(contents[TENSORS]), state)
@@ -121,7 +129,9 @@ def tensors_to_turns(turns: list[Turn], tensors: dict[str, torch.Tensor], number
     """Put back what `turns_to_tensors` took, in place."""
     for turn in turns:
         prefix = f"{turn.name}/model/"
-        turn.model.load_state_dict({name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)})
+        turn.model.load_state_dict(
+            {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        )
         prefix = f"{turn.name}/optimiser/"
         state: dict[int, dict[str, Any]] = {}
         for key, value in [*tensors.items(), *numbers.items()]:

@@ -30,5 +30,7 @@ def read_part(folder: Path, part: str) -> Examples:
 
     Only the stage `evaluate` may ask for the part `test`; the journal shows that it did.
     """
-    columns = {path.stem: np.load(path, allow_pickle=False, mmap_mode="r") for path in sorted((folder / part).glob("*.npy"))}
+    columns = {
+        path.stem: np.load(path, allow_pickle=False, mmap_mode="r") for path in sorted((folder / part).glob("*.npy"))
+    }
     return Examples(columns, read_json(folder / LEARNT))

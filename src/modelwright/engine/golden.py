@@ -39,5 +39,9 @@ def check_golden(folder: Path, predictor: Predictor) -> float:
     found = predictor.predict(Examples(arrays, read_json(folder / LEARNT)))
     difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:
-        raise DamagedArtifact(f"the golden answers differ by {difference:.2g}", where=place / ANSWERS, expected=f"at most {TOLERANCE:g}, the same answers as in training")
+        raise DamagedArtifact(
+            f"the golden answers differ by {difference:.2g}",
+            where=place / ANSWERS,
+            expected=f"at most {TOLERANCE:g}, the same answers as in training",
+        )
     return difference

@@ -79,5 +79,5 @@ def train(
             verdict = max(verdict, answer)
         moment = Moment(step, turns, losses, verdict, batch)
         # Every observer sees every step, also the last one; hence a list and not a generator.
-        if any([observer(moment) for observer in observers]) or verdict is Verdict.STOP:
+        if any([observer(moment) for observer in observers]) or verdict is Verdict.STOP:  # noqa: C419
             break

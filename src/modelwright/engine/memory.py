@@ -24,4 +24,4 @@ def keep_freed_memory(how: Literal["fast", "tight"]) -> bool:
     except (OSError, AttributeError):
         return False
     settings = ((MMAP_THRESHOLD, 1 << 30), (TRIM_THRESHOLD, (1 << 31) - 1), (TOP_PAD, 1 << 26))
-    return all([mallopt(name, value) for name, value in settings])
+    return all([mallopt(name, value) for name, value in settings])  # noqa: C419

@@ -48,7 +48,11 @@ def build_cutmix(settings: CutmixSettings) -> Mix:
 
 def _pictures(batch: Batch, mixing: str) -> torch.Tensor:
     if "image" not in batch.inputs:
-        raise RecipeError(f"'{mixing}' mixes pictures, and there are none", where="train.mixing", expected="the task image, or label_smoothing, which serves every task")
+        raise RecipeError(
+            f"'{mixing}' mixes pictures, and there are none",
+            where="train.mixing",
+            expected="the task image, or label_smoothing, which serves every task",
+        )
     return batch.inputs["image"]
 
 

@@ -68,7 +68,9 @@ class Validation:
     `stopping` has the fields `measure`, `patience` and `least` of the recipe's early stopping.
     """
 
-    def __init__(self, predictor: Predictor, examples: Examples, stopping: Any, *, every: int, total: int, keep_best: bool) -> None:
+    def __init__(
+        self, predictor: Predictor, examples: Examples, stopping: Any, *, every: int, total: int, keep_best: bool
+    ) -> None:
         self.predictor, self.examples, self.stopping = predictor, examples, stopping
         self.every, self.total, self.keep_best = every, total, keep_best
         self.history: list[dict[str, float]] = []
@@ -85,7 +87,9 @@ class Validation:
         if self._improved():
             self.best_at = len(self.history) - 1
             if self.keep_best:
-                self.best = {name: tensor.detach().clone() for name, tensor in moment.turns[0].model.state_dict().items()}
+                self.best = {
+                    name: tensor.detach().clone() for name, tensor in moment.turns[0].model.state_dict().items()
+                }
         return self.exhausted
 
     @property
@@ -131,7 +135,17 @@ class Validation:
 class Keeper:
     """State: the step reached, and when the world last heard of it. Saves on time, and when asked to stop."""
 
-    def __init__(self, context: Context, folder: Path, turns: list[Turn], memories: dict[str, Any], *, every: int, total: int, keep: int) -> None:
+    def __init__(
+        self,
+        context: Context,
+        folder: Path,
+        turns: list[Turn],
+        memories: dict[str, Any],
+        *,
+        every: int,
+        total: int,
+        keep: int,
+    ) -> None:
         self.context, self.folder, self.turns, self.memories = context, folder, turns, memories
         self.every, self.total, self.keep = every, total, keep
         self.step = self._saved = self._first = 0
@@ -143,7 +157,11 @@ class Keeper:
         answer = self.context.progress(self.step, self.total, "", **self._values())
         if answer == "interrupt":
             self.save()
-            raise Interrupted(f"stopped after step {self.step} of {self.total}, saved", where="train", next_step=f"modelwright resume {self.context.folder}")
+            raise Interrupted(
+                f"stopped after step {self.step} of {self.total}, saved",
+                where="train",
+                next_step=f"modelwright resume {self.context.folder}",
+            )
         if self.step % self.every == 0 and self.step < self.total:
             self.save()
         return answer == "stop"
@@ -156,7 +174,10 @@ class Keeper:
             values["seconds_left"] = (self.total - self.step) / rate
         watch = self.memories["validation"]
         if watch.history:
-            values["validation_loss"], values["validation_accuracy"] = watch.history[-1]["loss"], watch.history[-1]["accuracy"]
+            values["validation_loss"], values["validation_accuracy"] = (
+                watch.history[-1]["loss"],
+                watch.history[-1]["accuracy"],
+            )
         return values
 
     def save(self) -> None:
@@ -180,4 +201,3 @@ class Keeper:
             own = {key[len(prefix) :]: tensor for key, tensor in checkpoint.tensors.items() if key.startswith(prefix)}
             memory.restore(own, checkpoint.state[name])
         self.step = self._saved = self._first = checkpoint.step
-

@@ -43,7 +43,9 @@ def save_model(folder: Path, model: Any, task_settings: Any, model_settings: Any
     _write_papers(folder, "torch", task_settings, model_settings, learnt)
 
 
-def save_arrays(folder: Path, arrays: dict[str, np.ndarray], task_settings: Any, model_settings: Any, learnt: dict[str, Any]) -> None:
+def save_arrays(
+    folder: Path, arrays: dict[str, np.ndarray], task_settings: Any, model_settings: Any, learnt: dict[str, Any]
+) -> None:
     """Write a model that is plain arrays, in the same three files."""
     from safetensors.numpy import save_file
 
@@ -52,7 +54,11 @@ def save_arrays(folder: Path, arrays: dict[str, np.ndarray], task_settings: Any,
 
 
 def _write_papers(folder: Path, kept_as: str, task_settings: Any, model_settings: Any, learnt: dict[str, Any]) -> None:
-    config = {"format": kept_as, "task": task_settings.model_dump(mode="json"), "model": model_settings.model_dump(mode="json")}
+    config = {
+        "format": kept_as,
+        "task": task_settings.model_dump(mode="json"),
+        "model": model_settings.model_dump(mode="json"),
+    }
     write_json(folder / CONFIG, config)
     write_json(folder / LEARNT, learnt)
 
@@ -80,7 +86,11 @@ def load_weights(model: Any, path: Path) -> Any:
     try:
         model.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise DamagedArtifact(f"the weights cannot be loaded: {str(error).splitlines()[0]}", where=path, expected="the weights of this model") from None
+        raise DamagedArtifact(
+            f"the weights cannot be loaded: {str(error).splitlines()[0]}",
+            where=path,
+            expected="the weights of this model",
+        ) from None
     return model
 
 
@@ -92,14 +102,18 @@ def _load_arrays(path: Path) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = load_file(path)
         return arrays
     except (OSError, SafetensorError) as error:
-        raise DamagedArtifact(f"the arrays cannot be loaded: {error}", where=path, expected="the arrays of this model") from None
+        raise DamagedArtifact(
+            f"the arrays cannot be loaded: {error}", where=path, expected="the arrays of this model"
+        ) from None
 
 
 def arrays_predictor(model: Any, arrays: dict[str, np.ndarray], task: Task, learnt: dict[str, Any]) -> Predictor:
     """Wrap a model that answers from plain arrays (models.at_once.AtOnce)."""
 
     def predict(examples: Examples) -> np.ndarray:
-        answers: np.ndarray = model.predict(arrays, {name: np.asarray(column) for name, column in examples.columns.items() if name != "target"})
+        answers: np.ndarray = model.predict(
+            arrays, {name: np.asarray(column) for name, column in examples.columns.items() if name != "target"}
+        )
         return answers
 
     return Predictor(task, learnt, predict, sum(array.size for array in arrays.values()))

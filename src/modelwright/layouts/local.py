@@ -31,7 +31,9 @@ class Local:
         size = self.micro_batch or len(batch)
         return [batch.part(start, min(start + size, len(batch))) for start in range(0, len(batch), size)]
 
-    def backward(self, turn: Any, parts: list[Any], objective: Callable[[torch.Tensor, Any], torch.Tensor]) -> torch.Tensor:
+    def backward(
+        self, turn: Any, parts: list[Any], objective: Callable[[torch.Tensor, Any], torch.Tensor]
+    ) -> torch.Tensor:
         """Accumulate the gradient of the size-weighted mean loss of the whole batch; return the losses.
 
         Shapes: parts of b examples in all -> (b,) float

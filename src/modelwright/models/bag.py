@@ -24,7 +24,9 @@ class BagClassifier(nn.Module):
     def __init__(self, settings: Bag, size: int, classes: int) -> None:
         super().__init__()
         self.size, self.ngrams, self.buckets = size, settings.ngrams, settings.buckets
-        self.embedding = nn.EmbeddingBag(size + (settings.buckets if settings.ngrams > 1 else 0), settings.embedding, mode="sum")
+        self.embedding = nn.EmbeddingBag(
+            size + (settings.buckets if settings.ngrams > 1 else 0), settings.embedding, mode="sum"
+        )
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(settings.embedding, classes)
         nn.init.uniform_(self.embedding.weight, -1 / settings.embedding, 1 / settings.embedding)

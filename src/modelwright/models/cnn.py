@@ -48,9 +48,14 @@ def build(settings: Cnn, learnt: dict[str, Any]) -> ConvolutionalNetwork:
         if min(height, width) < 1:
             raise RecipeError(
                 f"nothing is left of a {learnt['height']} x {learnt['width']} picture after convolution {number}",
-                where="model.channels", expected="fewer convolutions, or model.padding: same",
+                where="model.channels",
+                expected="fewer convolutions, or model.padding: same",
             )
     head = nn.Sequential(
-        nn.Flatten(), nn.Dropout(settings.dropout), nn.Linear(channels * height * width, settings.dense), nn.ReLU(), nn.Linear(settings.dense, len(learnt["classes"]))
+        nn.Flatten(),
+        nn.Dropout(settings.dropout),
+        nn.Linear(channels * height * width, settings.dense),
+        nn.ReLU(),
+        nn.Linear(settings.dense, len(learnt["classes"])),
     )
     return ConvolutionalNetwork(nn.Sequential(*layers), head)

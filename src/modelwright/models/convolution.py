@@ -22,7 +22,9 @@ class ConvolutionClassifier(nn.Module):
     def __init__(self, settings: Convolution, size: int, classes: int, padding: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(size, settings.embedding, padding_idx=padding)
-        self.convolutions = nn.ModuleList(nn.Conv1d(settings.embedding, settings.channels, width) for width in settings.widths)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(settings.embedding, settings.channels, width) for width in settings.widths
+        )
         self.widths = settings.widths
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(settings.channels * len(settings.widths), classes)

@@ -55,10 +55,14 @@ def build_mlp(settings: Mlp, learnt: dict[str, Any]) -> nn.Module:
 def _build(learnt: dict[str, Any], hidden: tuple[int, ...], widest: int, dropout: float) -> nn.Module:
     classes = len(learnt["classes"])
     if "cardinalities" not in learnt:
-        return PictureNetwork(_layers(math.prod((learnt["channels"], learnt["height"], learnt["width"])), hidden, classes, dropout))
+        return PictureNetwork(
+            _layers(math.prod((learnt["channels"], learnt["height"], learnt["width"])), hidden, classes, dropout)
+        )
     # Half the number of categories, as is usual, but not more than the recipe allows.
     widths = [min(widest, (cardinality + 1) // 2) for cardinality in learnt["cardinalities"]]
-    embeddings = nn.ModuleList(nn.Embedding(count, width) for count, width in zip(learnt["cardinalities"], widths, strict=True))
+    embeddings = nn.ModuleList(
+        nn.Embedding(count, width) for count, width in zip(learnt["cardinalities"], widths, strict=True)
+    )
     return TableNetwork(embeddings, _layers(2 * learnt["numbers"] + sum(widths), hidden, classes, dropout))
 
 

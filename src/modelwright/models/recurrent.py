@@ -14,7 +14,9 @@ from .settings import Recurrent
 class RecurrentClassifier(nn.Module):
     """State: token embeddings, the recurrent layers, one dense layer."""
 
-    def __init__(self, embedding: nn.Embedding, recurrent: nn.RNNBase, pooling: str, dropout: float, classes: int) -> None:
+    def __init__(
+        self, embedding: nn.Embedding, recurrent: nn.RNNBase, pooling: str, dropout: float, classes: int
+    ) -> None:
         super().__init__()
         self.embedding, self.recurrent, self.pooling = embedding, recurrent, pooling
         self.dropout = nn.Dropout(dropout)

@@ -18,10 +18,14 @@ class Cnn(Settings):
     kind: Literal["cnn"] = "cnn"
     channels: Sequence[int] = Field((32, 64, 64), description="output channels of each convolution", min_length=1)
     kernel: int = Field(3, ge=1, description="side of the convolution kernel, in pixels")
-    padding: Literal["valid", "same"] = Field("valid", description="valid: no padding; same: the picture keeps its size")
+    padding: Literal["valid", "same"] = Field(
+        "valid", description="valid: no padding; same: the picture keeps its size"
+    )
     pool: int = Field(2, ge=1, description="side of the pooling window, in pixels")
     dense: int = Field(64, ge=1, description="width of the dense layer")
-    normalisation: Literal["none", "batch"] = Field("none", description="batch: batch normalisation after each convolution")
+    normalisation: Literal["none", "batch"] = Field(
+        "none", description="batch: batch normalisation after each convolution"
+    )
     dropout: float = Dropout
 
 
@@ -60,7 +64,9 @@ class Recurrent(Settings):
     hidden: int = Field(128, ge=1, description="width of the hidden state")
     layers: int = Field(1, ge=1, description="recurrent layers")
     bidirectional: bool = Field(False, description="read the text in both directions")
-    pooling: Literal["last", "mean", "max"] = Field("max", description="what becomes of the states: the last one, their mean, or their largest values")
+    pooling: Literal["last", "mean", "max"] = Field(
+        "max", description="what becomes of the states: the last one, their mean, or their largest values"
+    )
     dropout: float = Dropout
 
 
@@ -106,7 +112,9 @@ class Convolution(Settings):
     serves: ClassVar[tuple[str, ...]] = ("text",)
     kind: Literal["convolution"] = "convolution"
     embedding: int = Field(128, ge=1, description="width of a token's embedding")
-    widths: Sequence[int] = Field((3, 4, 5), min_length=1, description="tokens that each kind of convolution sees at once")
+    widths: Sequence[int] = Field(
+        (3, 4, 5), min_length=1, description="tokens that each kind of convolution sees at once"
+    )
     channels: int = Field(100, ge=1, description="output channels of each kind of convolution")
     dropout: float = Dropout
 
@@ -118,5 +126,7 @@ class Bag(Settings):
     kind: Literal["bag"] = "bag"
     embedding: int = Field(64, ge=1, description="width of an n-gram's embedding")
     ngrams: int = Field(2, ge=1, le=5, description="longest n-gram, in tokens")
-    buckets: int = Field(100_000, ge=1, description="n-grams of two and more tokens share this many embeddings by their hash")
+    buckets: int = Field(
+        100_000, ge=1, description="n-grams of two and more tokens share this many embeddings by their hash"
+    )
     dropout: float = Dropout

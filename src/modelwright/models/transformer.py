@@ -50,7 +50,9 @@ class TransformerClassifier(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(size, settings.width, padding_idx=padding)
         self.positions = nn.Embedding(length, settings.width)
-        self.blocks = nn.ModuleList(Block(settings.width, settings.heads, settings.widening, settings.dropout) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(
+            Block(settings.width, settings.heads, settings.widening, settings.dropout) for _ in range(settings.layers)
+        )
         self.norm, self.dropout = nn.LayerNorm(settings.width), nn.Dropout(settings.dropout)
         self.head = nn.Linear(settings.width, classes)
         for embedding in (self.tokens, self.positions):
@@ -70,4 +72,6 @@ class TransformerClassifier(nn.Module):
 
 def build(settings: Transformer, learnt: dict[str, Any]) -> TransformerClassifier:
     """Build the classifier for the vocabulary and length that preparation learnt."""
-    return TransformerClassifier(settings, learnt["size"], learnt["length"], len(learnt["classes"]), learnt.get("padding", 0))
+    return TransformerClassifier(
+        settings, learnt["size"], learnt["length"], len(learnt["classes"]), learnt.get("padding", 0)
+    )

@@ -12,7 +12,6 @@ from ..core.settings import Settings
 from .files import digest, locate, read_bytes
 from .rows import Numbered, Rows
 
-
 Content = Literal["image", "text", "table"]
 NAMES = ("inputs.npy", "labels.npy", "parts.npy")
 
@@ -36,7 +35,9 @@ def read(settings: ArraysSettings, base: Path) -> Rows:
     folder = locate(settings.path, base, expected="a folder with inputs.npy and labels.npy")
     inputs, labels = _load(folder / NAMES[0]), _load(folder / NAMES[1])
     if len(inputs) != len(labels):
-        raise DataError(f"{len(inputs)} inputs and {len(labels)} labels", where=folder, expected="as many labels as inputs")
+        raise DataError(
+            f"{len(inputs)} inputs and {len(labels)} labels", where=folder, expected="as many labels as inputs"
+        )
     paths = [path for path in (folder / name for name in NAMES) if path.exists()]
     files = {path.name: digest(read_bytes(path)) for path in paths}
     parts = _load(folder / NAMES[2]).tolist() if (folder / NAMES[2]).exists() else None
@@ -59,4 +60,6 @@ def _load(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"the array cannot be read: {error}", where=path, expected="an array of numbers or text in .npy") from None
+        raise DataError(
+            f"the array cannot be read: {error}", where=path, expected="an array of numbers or text in .npy"
+        ) from None

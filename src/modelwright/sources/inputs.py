@@ -64,7 +64,9 @@ def read_records(inputs: list[str], learnt: dict[str, Any]) -> Rows:
         records += found
     columns = {}
     for column in learnt["columns"]:
-        columns[column["name"]] = [_cell(record, column, origin) for record, origin in zip(records, origins, strict=True)]
+        columns[column["name"]] = [
+            _cell(record, column, origin) for record, origin in zip(records, origins, strict=True)
+        ]
     return Rows(columns, origins, (), {}, None)
 
 
@@ -72,7 +74,9 @@ def _object(text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
     except ValueError as error:
-        raise DataError(f"this is not JSON: {error}", where=text[:40], expected="one JSON object, column by column") from None
+        raise DataError(
+            f"this is not JSON: {error}", where=text[:40], expected="one JSON object, column by column"
+        ) from None
     return found
 
 
@@ -86,7 +90,11 @@ def _file(name: str) -> list[dict[str, Any]]:
 
 def _cell(record: dict[str, Any], column: dict[str, Any], origin: str) -> Any:
     if column["name"] not in record:
-        raise DataError(f"the column '{column['name']}' is missing", where=origin, expected="every column that the model was trained on; null for a missing value")
+        raise DataError(
+            f"the column '{column['name']}' is missing",
+            where=origin,
+            expected="every column that the model was trained on; null for a missing value",
+        )
     value = record[column["name"]]
     if value is None or (isinstance(value, str) and value.strip() in MISSING):
         return None
@@ -94,5 +102,7 @@ def _cell(record: dict[str, Any], column: dict[str, Any], origin: str) -> Any:
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise DataError(f"'{value}' is not a number", where=f"{origin}, column {column['name']}", expected="a number") from None
+            raise DataError(
+                f"'{value}' is not a number", where=f"{origin}, column {column['name']}", expected="a number"
+            ) from None
     return value.strip() if isinstance(value, str) else value

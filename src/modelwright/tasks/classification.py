@@ -55,14 +55,18 @@ def metrics(targets: np.ndarray, answers: np.ndarray, resamples: int, confidence
     from ..methods.statistics.bootstrap import summarise_all
     from ..methods.statistics.catalogue import METRICS
 
-    estimates = summarise_all(targets, answers, resamples=resamples, confidence=confidence, generator=np.random.default_rng(seed))
+    estimates = summarise_all(
+        targets, answers, resamples=resamples, confidence=confidence, generator=np.random.default_rng(seed)
+    )
     # A bootstrap of a perfect score has no width; Wilson's interval knows that perfection on n examples is not certainty.
     estimates["accuracy"] = _widened(estimates["accuracy"], int((answers.argmax(axis=1) == targets).sum()))
     claims = []
     for name, estimate in estimates.items():
         per_class = enumerate(estimate) if isinstance(estimate, tuple) else [(None, estimate)]
         for index, item in per_class:
-            claims.append(_claim(name if index is None else f"{name.removesuffix('_per_class')}[{index}]", item, METRICS[name]))
+            claims.append(
+                _claim(name if index is None else f"{name.removesuffix('_per_class')}[{index}]", item, METRICS[name])
+            )
     return claims
 
 
@@ -76,7 +80,14 @@ def _widened(item: Any, right: int) -> Estimate:
 
 def _claim(name: str, item: Estimate, metric: Metric) -> Evidence:
     if item.value is None:
-        return Evidence(name, None, n=item.n, status="not_applicable", reason="no such examples among those judged", source=metric.source)
+        return Evidence(
+            name,
+            None,
+            n=item.n,
+            status="not_applicable",
+            reason="no such examples among those judged",
+            source=metric.source,
+        )
     return Evidence(
         name,
         item.value,
@@ -99,7 +110,12 @@ def learn_classes(labels: Sequence[Any]) -> list[str]:
     distinct = {str(label) for label in labels}
     if len(distinct) < 2:
         found = f"only one class, '{next(iter(distinct))}'" if distinct else "no labelled row"
-        raise DataError(f"the training part has {found}", where="data", expected="at least two classes", next_step="check the label column and the split")
+        raise DataError(
+            f"the training part has {found}",
+            where="data",
+            expected="at least two classes",
+            next_step="check the label column and the split",
+        )
     try:
         return sorted(distinct, key=float)
     except ValueError:
@@ -120,6 +136,10 @@ def encode_targets(rows: Rows, classes: list[str]) -> np.ndarray:
     for row, label in enumerate(labels):
         code = index.get(str(label))
         if code is None:
-            raise DataError(f"the label '{label}' does not occur in the training part", where=rows.origins[row], expected=f"one of {', '.join(classes[:20])}")
+            raise DataError(
+                f"the label '{label}' does not occur in the training part",
+                where=rows.origins[row],
+                expected=f"one of {', '.join(classes[:20])}",
+            )
         targets[row] = code
     return targets

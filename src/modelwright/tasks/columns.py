@@ -30,14 +30,21 @@ def learn_columns(features: dict[str, Sequence[Any]], most_categories: int, scal
             column["categories"] = sorted(sorted(counts), key=lambda value: -counts[value])[: most_categories - 1]
         else:
             numbers = np.array([_days(value) if type_ == DATE else float(value) for value in present])
-            column |= {"mean": float(numbers.mean()), "deviation": float(numbers.std()) or 1.0, "median": float(np.median(numbers)), "scale": scale}
+            column |= {
+                "mean": float(numbers.mean()),
+                "deviation": float(numbers.std()) or 1.0,
+                "median": float(np.median(numbers)),
+                "scale": scale,
+            }
             if scale == "quantile":
                 column["quantiles"] = np.quantile(numbers, np.linspace(0, 1, QUANTILES)).tolist()
         learnt.append(column)
     return learnt
 
 
-def encode_column(values: Sequence[Any], column: dict[str, Any], origins: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:
+def encode_column(
+    values: Sequence[Any], column: dict[str, Any], origins: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Encode one column: codes (and None) for categories; scaled numbers and where they were missing for the rest.
 
     Shapes: n values -> (n,) float32 with (n,) bool, or (n,) int32 with None
@@ -47,16 +54,26 @@ def encode_column(values: Sequence[Any], column: dict[str, Any], origins: Sequen
     """
     if column["type"] == CATEGORY:
         codes = {value: code for code, value in enumerate(column["categories"], 1)}
-        return np.fromiter((0 if value is None else codes.get(str(value), 0) for value in values), dtype=np.int32, count=len(values)), None
+        return np.fromiter(
+            (0 if value is None else codes.get(str(value), 0) for value in values), dtype=np.int32, count=len(values)
+        ), None
     missing = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(values))
     numbers = np.full(len(values), column["median"])
     for row in np.flatnonzero(~missing).tolist():
         try:
             numbers[row] = _days(values[row]) if column["type"] == DATE else float(values[row])
         except (TypeError, ValueError):
-            raise DataError(f"'{values[row]}' is not a {column['type']}", where=f"{origins[row]}, column {column['name']}", expected=f"a {column['type']}") from None
+            raise DataError(
+                f"'{values[row]}' is not a {column['type']}",
+                where=f"{origins[row]}, column {column['name']}",
+                expected=f"a {column['type']}",
+            ) from None
         if not np.isfinite(numbers[row]):
-            raise DataError(f"'{values[row]}' is not finite", where=f"{origins[row]}, column {column['name']}", expected="a finite number")
+            raise DataError(
+                f"'{values[row]}' is not finite",
+                where=f"{origins[row]}, column {column['name']}",
+                expected="a finite number",
+            )
     return _scaled(numbers, column).astype(np.float32), missing
 
 

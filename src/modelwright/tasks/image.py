@@ -40,17 +40,28 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, normalise: str) -> Examp
     """
     images = rows.columns.get("image")
     if images is None:
-        raise DataError(f"the data has no pictures, only {', '.join(rows.columns)}", where="data", expected="a source of images", next_step="choose another task or source")
+        raise DataError(
+            f"the data has no pictures, only {', '.join(rows.columns)}",
+            where="data",
+            expected="a source of images",
+            next_step="choose another task or source",
+        )
     images = np.asarray(images)
     if learnt is None:
         learnt = {
             "classes": classification.learn_classes(rows.columns["label"]),
-            "height": images.shape[1], "width": images.shape[2], "channels": images.shape[3],
+            "height": images.shape[1],
+            "width": images.shape[2],
+            "channels": images.shape[3],
             **_scale(images, normalise),
         }
     shape = (learnt["height"], learnt["width"], learnt["channels"])
     if images.shape[1:] != shape:
-        raise DataError(f"pictures of shape {images.shape[1:]}", where=rows.origins[0], expected=f"{shape} (height, width, channels)")
+        raise DataError(
+            f"pictures of shape {images.shape[1:]}",
+            where=rows.origins[0],
+            expected=f"{shape} (height, width, channels)",
+        )
     return Examples({"image": images, "target": classification.encode_targets(rows, learnt["classes"])}, learnt)
 
 
@@ -62,7 +73,9 @@ def _scale(images: np.ndarray, normalise: str) -> dict[str, list[float]]:
     if normalise == "symmetric":
         return {"mean": [127.5] * channels, "deviation": [127.5] * channels}
     # Exact from the 256 possible values: no float copy of the whole data set is made.
-    counts = np.stack([np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(channels)]).astype(np.float64)
+    counts = np.stack([np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(channels)]).astype(
+        np.float64
+    )
     values, total = np.arange(256.0), counts.sum(axis=1)
     mean = counts @ values / total
     deviation = np.sqrt(counts @ values**2 / total - mean**2)

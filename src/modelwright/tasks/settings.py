@@ -14,7 +14,8 @@ class Image(Settings):
 
     kind: Literal["image"] = "image"
     normalise: Literal["zscore", "unit", "symmetric"] = Field(
-        "zscore", description="zscore: mean 0 and deviation 1 per channel, learnt on the training part; unit: [0, 1]; symmetric: [-1, 1]"
+        "zscore",
+        description="zscore: mean 0 and deviation 1 per channel, learnt on the training part; unit: [0, 1]; symmetric: [-1, 1]",
     )
 
 
@@ -30,7 +31,9 @@ class Text(Settings):
     )
     vocabulary: int = Field(20_000, ge=10, description="largest number of distinct tokens, learnt on the training part")
     least: int = Field(1, ge=1, description="a token must occur this often in the training part")
-    length: int = Field(0, ge=0, description="tokens kept of a text; 0: what 99 % of the training texts need, at most 512")
+    length: int = Field(
+        0, ge=0, description="tokens kept of a text; 0: what 99 % of the training texts need, at most 512"
+    )
 
 
 class Tabular(Settings):
@@ -38,7 +41,10 @@ class Tabular(Settings):
 
     kind: Literal["tabular"] = "tabular"
     ignore: Sequence[str] = Field((), description="columns that are not features")
-    categories: int = Field(1000, ge=2, description="largest number of categories of one column; rarer ones are taken together as unknown")
+    categories: int = Field(
+        1000, ge=2, description="largest number of categories of one column; rarer ones are taken together as unknown"
+    )
     scale: Literal["zscore", "quantile"] = Field(
-        "zscore", description="zscore: mean 0 and deviation 1; quantile: each number's normal score. Learnt on the training part"
+        "zscore",
+        description="zscore: mean 0 and deviation 1; quantile: each number's normal score. Learnt on the training part",
     )

@@ -42,7 +42,9 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Tabular) -> Ex
         features = {name: values for name, values in rows.columns.items() if name not in ("label", *settings.ignore)}
         columns = learn_columns(features, settings.categories, settings.scale)
         if not columns:
-            raise DataError("the data has no feature columns", where="data", expected="at least one column besides the label")
+            raise DataError(
+                "the data has no feature columns", where="data", expected="at least one column besides the label"
+            )
         coded = [column for column in columns if column["type"] not in (NUMBER, DATE)]
         learnt = {
             "classes": classification.learn_classes(rows.columns["label"]),
@@ -55,7 +57,11 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Tabular) -> Ex
     codes: list[np.ndarray] = []
     for column in learnt["columns"]:
         if column["name"] not in rows.columns:
-            raise DataError(f"there is no column '{column['name']}'", where=rows.origins[0], expected="every column that the model was trained on")
+            raise DataError(
+                f"there is no column '{column['name']}'",
+                where=rows.origins[0],
+                expected="every column that the model was trained on",
+            )
         encoded, absent = encode_column(rows.columns[column["name"]], column, rows.origins)
         (codes if absent is None else numbers).append(encoded)
         if absent is not None:
@@ -99,7 +105,9 @@ def render(examples: Examples, index: int) -> dict[str, Any]:
     for column in examples.learnt["columns"]:
         if column["type"] in (NUMBER, DATE):
             value = float(examples.columns["numbers"][index, number])
-            fields[column["name"]] = None if examples.columns["missing"][index, number] else float(f"{unscaled(value, column):.6g}")
+            fields[column["name"]] = (
+                None if examples.columns["missing"][index, number] else float(f"{unscaled(value, column):.6g}")
+            )
             number += 1
         else:
             which = int(examples.columns["codes"][index, code])

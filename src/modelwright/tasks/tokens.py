@@ -36,7 +36,9 @@ def learn_tokens(texts: Sequence[str], tokens: str, vocabulary: int, least: int,
     if way in ("words", "characters"):
         counts = Counter(token for text in texts for token in _cut(text, way))
         # By count, then by the token itself, so that ties do not depend on the order of rows.
-        ranked = sorted((token for token, count in counts.items() if count >= least), key=lambda token: (-counts[token], token))
+        ranked = sorted(
+            (token for token, count in counts.items() if count >= least), key=lambda token: (-counts[token], token)
+        )
         learnt["vocabulary"] = ranked[: vocabulary - RESERVED]
         learnt["size"] = len(learnt["vocabulary"]) + RESERVED
     else:
@@ -112,7 +114,11 @@ def _foreign(path: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise RecipeError(f"the tokeniser cannot be read: {error.strerror}", where=file, expected="a Hugging Face folder with tokenizer.json") from None
+        raise RecipeError(
+            f"the tokeniser cannot be read: {error.strerror}",
+            where=file,
+            expected="a Hugging Face folder with tokenizer.json",
+        ) from None
 
 
 def _padding(text: str) -> int:

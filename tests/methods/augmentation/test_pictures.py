@@ -1,4 +1,4 @@
-"""Augmented pictures: the same shape and type, nothing at strength 0, only what was asked for, the generator alone decides."""
+"""Augmented pictures: shape and type stay, strength 0 does nothing, and the generator alone decides."""
 
 from __future__ import annotations
 

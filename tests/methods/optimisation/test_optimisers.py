@@ -308,7 +308,7 @@ def test_fused_is_left_off_where_it_does_not_apply():
 
 
 def test_factor_acts_on_each_groups_own_rate_and_survives_a_checkpoint():
-    build = lambda: o.build_muon(s.MuonSettings(lr=0.02, adamw_lr=0.004), matrices((2, 2), (2,)))  # noqa: E731
+    build = lambda: o.build_muon(s.MuonSettings(lr=0.02, adamw_lr=0.004), matrices((2, 2), (2,)))
     first = build()
     set_learning_rates(first, 0.5)
     second = build()

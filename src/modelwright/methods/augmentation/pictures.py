@@ -56,8 +56,8 @@ def warp(
 ) -> Tensor:
     """Rotate, zoom, shear and shift each picture about its middle, all by one bilinear sampling.
 
-    Rotation and shear are drawn evenly up to `degrees` and `shear` (degrees) either way, the zoom's logarithm up to that
-    of 1 + `zoom`, the shift up to `shift` of the side.
+    Rotation and shear are drawn evenly up to `degrees` and `shear` (degrees) either way, the zoom's logarithm up to
+    that of 1 + `zoom`, the shift up to `shift` of the side.
 
     Shapes: images (batch, channels, height, width) -> the same
     Units: degrees and shear in degrees
@@ -96,7 +96,8 @@ def jitter_colours(
     saturation to change.
 
     Shapes: images (batch, channels, height, width) -> the same
-    Source: Howard 2013, section 2; blending as Haeberli and Voorhies 1994, "Image processing by interpolation and extrapolation".
+    Source: Howard 2013, section 2; blending as in Haeberli and Voorhies 1994, "Image processing by interpolation and
+        extrapolation".
     """
     white = white or (1.0 if images.is_floating_point() else 255.0)
     mixed_BCHW = images.float()

@@ -17,7 +17,9 @@ def random_split(n: int, fractions: Sequence[float], generator: np.random.Genera
     return _cut(generator.permutation(n), fractions)
 
 
-def stratified_split(labels: Sequence[Any], fractions: Sequence[float], generator: np.random.Generator) -> list[np.ndarray]:
+def stratified_split(
+    labels: Sequence[Any], fractions: Sequence[float], generator: np.random.Generator
+) -> list[np.ndarray]:
     """Cut rows so that every part has each label in its share of the whole, to within one row.
 
     Labels are interleaved before the cut, so that rounding does not pile up over many small classes.
@@ -35,7 +37,9 @@ def stratified_split(labels: Sequence[Any], fractions: Sequence[float], generato
     return _cut(by_label[np.argsort(position, kind="stable")], fractions)
 
 
-def grouped_split(groups: Sequence[Any], fractions: Sequence[float], generator: np.random.Generator) -> list[np.ndarray]:
+def grouped_split(
+    groups: Sequence[Any], fractions: Sequence[float], generator: np.random.Generator
+) -> list[np.ndarray]:
     """Cut rows at random so that all rows of a group stand in the same part.
 
     Shapes: groups (n,) -> sorted indices of each part

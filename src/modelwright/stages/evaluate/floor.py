@@ -18,7 +18,9 @@ from ...methods.statistics.catalogue import METRICS
 CLAIMED = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss")
 
 
-def compare_with_floor(context: Context, targets: np.ndarray, answers: np.ndarray, about: dict[str, str]) -> list[dict[str, Any]]:
+def compare_with_floor(
+    context: Context, targets: np.ndarray, answers: np.ndarray, about: dict[str, str]
+) -> list[dict[str, Any]]:
     """Run the same recipe with the floor's model; claim its numbers, and the paired difference in accuracy.
 
     Return what the report shows of it: a name and claims. Nothing, where the task has no floor or the model is it.
@@ -31,10 +33,20 @@ def compare_with_floor(context: Context, targets: np.ndarray, answers: np.ndarra
     if model.kind == kind:
         return []
     context.check_interrupt(message=f"the floor: {kind}")
-    edits = {"name": f"{context.recipe.name}-floor", "model": {"kind": kind}, "evaluate.floor": "none", "evaluate.folds": 0}
+    edits = {
+        "name": f"{context.recipe.name}-floor",
+        "model": {"kind": kind},
+        "evaluate.floor": "none",
+        "evaluate.folds": 0,
+    }
     inner: Run = context.run_recipe(context.recipe.edited(edits), "evaluate")
     claims = [item for item in inner.evidence() if item.name in CLAIMED]
-    context.claim(*(replace(item, name=f"floor[{item.name}]", about=about, method=f"{kind} on the same rows; {item.method}") for item in claims))
+    context.claim(
+        *(
+            replace(item, name=f"floor[{item.name}]", about=about, method=f"{kind} on the same rows; {item.method}")
+            for item in claims
+        )
+    )
     context.claim(_gain(context, targets, answers, _answers(inner), about, kind))
     return [{"name": kind, "claims": [item.to_json() for item in claims]}]
 
@@ -47,7 +59,9 @@ def _answers(inner: Run) -> np.ndarray:
     return answers
 
 
-def _gain(context: Context, targets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, about: dict[str, str], kind: str) -> Evidence:
+def _gain(
+    context: Context, targets: np.ndarray, ours: np.ndarray, theirs: np.ndarray, about: dict[str, str], kind: str
+) -> Evidence:
     settings = context.settings
     difference = paired_difference(
         METRICS["accuracy"],

@@ -18,18 +18,30 @@ def cross_validate(context: Context, folds: int, about: dict[str, str]) -> list[
     for fold in range(folds):
         context.check_interrupt(fold, folds, f"fold {fold + 1} of {folds}")
         recipe = context.recipe.edited(
-            {"name": f"{context.recipe.name}-fold-{fold + 1}-of-{folds}", "prepare.split.folds": folds, "prepare.split.fold": fold, "evaluate.folds": 0}
+            {
+                "name": f"{context.recipe.name}-fold-{fold + 1}-of-{folds}",
+                "prepare.split.folds": folds,
+                "prepare.split.fold": fold,
+                "evaluate.folds": 0,
+            }
         )
         evidence = context.run_recipe(recipe, "evaluate").evidence()
-        values.append({item.name: item.value for item in evidence if item.name in FOLD_CLAIMS or item.name.startswith("f1[")})
+        values.append(
+            {item.name: item.value for item in evidence if item.name in FOLD_CLAIMS or item.name.startswith("f1[")}
+        )
     for name in values[0]:
         scores = [value[name] for value in values]
         low, high = t_interval(scores, context.settings.confidence, test_over_train=1 / (folds - 1))
         context.claim(
             Evidence(
-                f"cross_validation[{name}]", float(np.mean(scores)), low=low, high=high, confidence=context.settings.confidence, n=folds, about=about,
+                f"cross_validation[{name}]",
+                float(np.mean(scores)),
+                low=low,
+                high=high,
+                confidence=context.settings.confidence,
+                n=folds,
+                about=about,
                 method=f"{folds} stratified folds, everything rebuilt in each; corrected t interval over folds (Nadeau and Bengio 2003)",
             )
         )
     return values
-

@@ -22,15 +22,20 @@ from .floor import compare_with_floor
 from .folds import cross_validate
 from .settings import Evaluate
 
+
 def run(context: Context) -> None:
     """Judge the model of a recipe."""
     settings: Evaluate = context.settings
     about = {"model": context.inputs["model"].digest, "dataset": context.inputs["dataset"].digest}
     predictions = _predictions(context, about)
-    answers, targets = (np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in ("answers", "targets"))
+    answers, targets = (
+        np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in ("answers", "targets")
+    )
     context.check_interrupt(message="measuring")
     task = build_task(context.recipe.sections["task"])
-    claims = task.metrics(targets, answers, settings.resamples, settings.confidence, derive_seed(context.recipe.seed, "bootstrap"))
+    claims = task.metrics(
+        targets, answers, settings.resamples, settings.confidence, derive_seed(context.recipe.seed, "bootstrap")
+    )
     examples = read_part(context.inputs["dataset"].path, "test")
     classes: list[str] = examples.learnt["classes"]
     context.claim(*(_named(item, classes, about) for item in claims))
@@ -85,7 +90,9 @@ def _confusion(targets: np.ndarray, answers: np.ndarray, classes: int) -> list[l
     return table
 
 
-def _worst(folder: Path, context: Context, examples: Examples, targets: np.ndarray, answers: np.ndarray, count: int) -> list[dict[str, Any]]:
+def _worst(
+    folder: Path, context: Context, examples: Examples, targets: np.ndarray, answers: np.ndarray, count: int
+) -> list[dict[str, Any]]:
     """Store the examples with the largest loss, as a page may show them."""
     task = build_task(context.recipe.sections["task"])
     right = answers[np.arange(len(targets)), targets]
@@ -97,8 +104,14 @@ def _worst(folder: Path, context: Context, examples: Examples, targets: np.ndarr
             shown = {"image": f"worst-{rank:02d}.png"}
         classes = examples.learnt["classes"]
         answer = int(answers[index].argmax())
-        worst.append({
-            **shown, "row": int(index), "target": classes[targets[index]], "answer": classes[answer],
-            "probability_of_target": float(right[index]), "probability_of_answer": float(answers[index, answer]),
-        })
+        worst.append(
+            {
+                **shown,
+                "row": int(index),
+                "target": classes[targets[index]],
+                "answer": classes[answer],
+                "probability_of_target": float(right[index]),
+                "probability_of_answer": float(answers[index, answer]),
+            }
+        )
     return worst

@@ -16,7 +16,11 @@ class Evaluate(Settings):
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
     confidence: Fraction = Field(0.95, gt=0, lt=1, description="confidence of each interval")
     worst: int = Field(12, ge=0, description="how many of the worst examples the report shows")
-    folds: int = Field(0, ge=0, description="stratified folds of cross-validation over the rows that are not test; everything is rebuilt in each; 0: none")
+    folds: int = Field(
+        0,
+        ge=0,
+        description="stratified folds of cross-validation over the rows that are not test; everything is rebuilt in each; 0: none",
+    )
     floor: Literal["auto", "none"] = Field(
         "auto",
         description="auto: train the honest simple model of the task too (TF-IDF with logistic regression for texts, gradient boosting "
@@ -25,9 +29,25 @@ class Evaluate(Settings):
 
 
 CLASSIFICATION = (
-    "accuracy", "balanced_accuracy", "precision_macro", "precision_micro", "precision_weighted", "precision",
-    "recall_macro", "recall_micro", "recall_weighted", "recall", "f1_macro", "f1_micro", "f1_weighted", "f1",
-    "roc_auc", "pr_auc", "log_loss", "calibration_error", "brier",
+    "accuracy",
+    "balanced_accuracy",
+    "precision_macro",
+    "precision_micro",
+    "precision_weighted",
+    "precision",
+    "recall_macro",
+    "recall_micro",
+    "recall_weighted",
+    "recall",
+    "f1_macro",
+    "f1_micro",
+    "f1_weighted",
+    "f1",
+    "roc_auc",
+    "pr_auc",
+    "log_loss",
+    "calibration_error",
+    "brier",
 )
 
 STAGE = Stage(

@@ -95,18 +95,29 @@ def deal_out(rows: Rows, split: Split, seed: int) -> dict[str, np.ndarray]:
     for name, indices in parts.items():
         # Who asks for no test part (a Python estimator, whose caller judges) gets none.
         if not len(indices) and (name != "test" or split.test):
-            raise DataError(f"the {name} part has no rows", where="prepare.split", expected="rows in every part", next_step="give more data or other shares")
+            raise DataError(
+                f"the {name} part has no rows",
+                where="prepare.split",
+                expected="rows in every part",
+                next_step="give more data or other shares",
+            )
     return parts
 
 
-def _cut(rows: Rows, pool: np.ndarray, share: float, split: Split, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _cut(
+    rows: Rows, pool: np.ndarray, share: float, split: Split, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Take a share of the rows in `pool`; return them and the others."""
     if split.by == "random":
         chosen, others = splitting.random_split(len(pool), [share], generator)
     else:
         name = split.column if split.by in ("grouped", "time") else "label"
         if name not in rows.columns:
-            raise DataError(f"there is no column '{name}' to split by", where="prepare.split.column", expected=f"one of {', '.join(rows.columns)}")
+            raise DataError(
+                f"there is no column '{name}' to split by",
+                where="prepare.split.column",
+                expected=f"one of {', '.join(rows.columns)}",
+            )
         values = [rows.columns[name][index] for index in pool]
         if split.by == "time":
             chosen, others = splitting.time_split(values, [share])
@@ -161,12 +172,21 @@ def _limited(rows: Rows, limit: int, seed: int) -> Rows:
 
 def _require_labels(rows: Rows, context: Context) -> None:
     if "label" not in rows.columns:
-        raise DataError(f"no column is the label; there are {', '.join(rows.columns)}", where=_where(context), expected="a label column", next_step="name it in the section data")
+        raise DataError(
+            f"no column is the label; there are {', '.join(rows.columns)}",
+            where=_where(context),
+            expected="a label column",
+            next_step="name it in the section data",
+        )
 
 
 def _where(context: Context) -> str:
     data: Any = context.recipe.sections["data"]
-    return str(Path(context.recipe.base) / data.path) if getattr(data, "path", "") and isinstance(data.path, str) else f"data (kind: {data.kind})"
+    return (
+        str(Path(context.recipe.base) / data.path)
+        if getattr(data, "path", "") and isinstance(data.path, str)
+        else f"data (kind: {data.kind})"
+    )
 
 
 def datasheet(rows: Rows, parts: dict[str, np.ndarray], overlap: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +196,10 @@ def datasheet(rows: Rows, parts: dict[str, np.ndarray], overlap: dict[str, Any])
         "files": rows.files,
         "columns": list(rows.columns),
         "rows": {name: len(indices) for name, indices in parts.items()},
-        "labels": {name: dict(sorted(Counter(str(labels[index]) for index in indices).items())) for name, indices in parts.items()},
+        "labels": {
+            name: dict(sorted(Counter(str(labels[index]) for index in indices).items()))
+            for name, indices in parts.items()
+        },
         "quarantined": [{"origin": item.origin, "reason": item.reason} for item in rows.quarantined],
         "overlap": overlap,
         "suspicious": [str(item) for item in suspicious_columns(rows)],

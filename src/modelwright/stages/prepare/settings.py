@@ -14,18 +14,24 @@ class Split(Settings):
     """Who is trained on, who decides, who judges. Parts that the data states itself are kept."""
 
     test: Fraction = Field(0.2, ge=0, lt=1, description="share of all rows for the test part")
-    validation: Fraction = Field(0.1, gt=0, lt=1, description="share of the rows that are not test for the validation part")
+    validation: Fraction = Field(
+        0.1, gt=0, lt=1, description="share of the rows that are not test for the validation part"
+    )
     by: Literal["stratified", "random", "grouped", "time"] = Field("stratified", description="how rows are dealt out")
     column: str = Field("", description="the column of groups (by: grouped) or of times (by: time)")
     fold: int = Field(0, ge=0, description="which fold is judged, from 0; the stage evaluate sets this")
-    folds: int = Field(0, ge=0, description="how many folds; 0: no cross-validation. The test part is left out of all folds")
+    folds: int = Field(
+        0, ge=0, description="how many folds; 0: no cross-validation. The test part is left out of all folds"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Split:
         if self.by in ("grouped", "time") and not self.column:
             raise ValueError(f"found by: {self.by} without a column, expected split.column")
         if self.folds == 1 or self.fold > max(0, self.folds - 1):
-            raise ValueError(f"found fold {self.fold} of {self.folds}, expected at least 2 folds and a fold below their number")
+            raise ValueError(
+                f"found fold {self.fold} of {self.folds}, expected at least 2 folds and a fold below their number"
+            )
         return self
 
 
@@ -33,7 +39,9 @@ class Prepare(Settings):
     """How raw rows become a dataset."""
 
     split: Split = Split()
-    bad_rows: Fraction = Field(0.01, ge=0, le=1, description="largest share of rows that may be quarantined before the run stops")
+    bad_rows: Fraction = Field(
+        0.01, ge=0, le=1, description="largest share of rows that may be quarantined before the run stops"
+    )
     overlap: Literal["drop", "keep", "stop"] = Field(
         "drop",
         description="rows of a part whose content stands in another too: drop keeps them on the more careful side only "
@@ -46,6 +54,7 @@ STAGE = Stage(
     name="prepare",
     settings="modelwright.stages.prepare.settings:Prepare",
     function="modelwright.stages.prepare.run:run",
+    fingerprint="modelwright.stages.prepare.fingerprint:fingerprint",
     reads=("data", "task"),
     gives=("dataset",),
     claims=("rows", "quarantined", "overlap"),

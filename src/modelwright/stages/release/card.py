@@ -22,13 +22,24 @@ def model_card(context: Context) -> str:
     lines += ["## Limits", "", settings.limits or "No limits were stated in the recipe.", ""]
     lines += ["## Evidence", "", "| claim | value | interval | n | method |", "|---|---|---|---|---|"]
     lines += [_row(item) for item in claims.values() if item.value is not None]
-    lines += ["", "Every number was measured by modelwright on the artefact with the model digest in `digests.json`.", ""]
-    lines += ["`golden/` holds a few examples of the validation part, with the trainer's answers, so that anybody can check this folder.", ""]
+    lines += [
+        "",
+        "Every number was measured by modelwright on the artefact with the model digest in `digests.json`.",
+        "",
+    ]
+    lines += [
+        "`golden/` holds a few examples of the validation part, with the trainer's answers, so that anybody can check this folder.",
+        "",
+    ]
     return _head(context, claims) + "\n".join(lines)
 
 
 def _row(item: Evidence) -> str:
-    interval = f"{item.low:.4g} to {item.high:.4g} ({item.confidence:.0%})" if item.low is not None and item.high is not None and item.confidence else ""
+    interval = (
+        f"{item.low:.4g} to {item.high:.4g} ({item.confidence:.0%})"
+        if item.low is not None and item.high is not None and item.confidence
+        else ""
+    )
     return f"| {item.name} | {item.value:.6g} {item.unit} | {interval} | {item.n or ''} | {item.method} |"
 
 
@@ -37,7 +48,11 @@ def _head(context: Context, claims: dict[str, Evidence]) -> str:
     task: Any = context.recipe.sections["task"]
     pipeline = PIPELINES.get(task.kind, task.kind)
     measured = [{"type": name, "value": claims[name].value, "name": name} for name in HEADLINE if name in claims]
-    result = {"task": {"type": pipeline}, "dataset": {"name": context.recipe.name, "type": context.recipe.name, "split": "test"}, "metrics": measured}
+    result = {
+        "task": {"type": pipeline},
+        "dataset": {"name": context.recipe.name, "type": context.recipe.name, "split": "test"},
+        "metrics": measured,
+    }
     head: dict[str, Any] = {
         "library_name": "modelwright",
         "license": settings.licence,

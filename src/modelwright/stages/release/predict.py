@@ -30,5 +30,7 @@ def predict(folder: Path, inputs: list[str]) -> list[dict[str, Any]]:
 
 def _answer(name: str, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
     order = np.argsort(-probabilities, kind="stable")
-    ranked = [{"label": classes[index], "probability": float(probabilities[index])} for index in order[: RUNNERS_UP + 1]]
+    ranked = [
+        {"label": classes[index], "probability": float(probabilities[index])} for index in order[: RUNNERS_UP + 1]
+    ]
     return {"input": name, **ranked[0], "runners_up": ranked[1:]}

@@ -18,7 +18,13 @@ from .settings import Release
 from .signature import sign, signing_key
 
 DIGESTS, EVIDENCE, GATES, JOURNAL, RECIPE, SHEET, CARD = (
-    "digests.json", "evidence.json", "gates.json", "journal.jsonl", "recipe.json", "datasheet.json", "README.md"
+    "digests.json",
+    "evidence.json",
+    "gates.json",
+    "journal.jsonl",
+    "recipe.json",
+    "datasheet.json",
+    "README.md",
 )
 
 
@@ -34,10 +40,16 @@ def run(context: Context) -> None:
     context.note("gates judged", model=model.digest, verdicts=[verdict.__dict__ for verdict in verdicts])
     failed = [verdict for verdict in verdicts if not verdict.passed]
     if failed:
-        raise GateFailed.of([
-            Problem(f"gate '{verdict.gate}' does not hold: {verdict.reason}", "release", next_step="improve the model or the evidence; no release was made")
-            for verdict in failed
-        ])
+        raise GateFailed.of(
+            [
+                Problem(
+                    f"gate '{verdict.gate}' does not hold: {verdict.reason}",
+                    "release",
+                    next_step="improve the model or the evidence; no release was made",
+                )
+                for verdict in failed
+            ]
+        )
     # The file that will be served must answer as the trainer did, before anybody signs for it.
     difference = check_golden(model.path, open_predictor(model.path))
     key = signing_key(settings.key, context.recipe.base)

@@ -19,8 +19,13 @@ def _checked(text: str) -> str:
 class Release(Settings):
     """What a model must show to be released, and what its card says."""
 
-    gates: Sequence[Annotated[str, AfterValidator(_checked)]] = Field((), description="conditions over evidence, such as 'accuracy.lower_bound >= 0.95'")
-    key: str = Field("", description="path of the private key (PEM, elliptic curve) that signs; empty: a key made for this release only")
+    gates: Sequence[Annotated[str, AfterValidator(_checked)]] = Field(
+        (), description="conditions over evidence, such as 'accuracy.lower_bound >= 0.95'"
+    )
+    key: str = Field(
+        "",
+        description="path of the private key (PEM, elliptic curve) that signs; empty: a key made for this release only",
+    )
     owner: str = Field("", description="who answers for the model")
     purpose: str = Field("", description="what the model is for")
     limits: str = Field("", description="what the model is not for, and where it is known to fail")

@@ -37,9 +37,15 @@ def signing_key(path: str, base: Path) -> SigningKey:
     try:
         key = load_pem_private_key((base / path).read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise RecipeError(f"the key cannot be read: {error}", where=f"release.key: {base / path}", expected="an unencrypted elliptic-curve private key in PEM") from None
+        raise RecipeError(
+            f"the key cannot be read: {error}",
+            where=f"release.key: {base / path}",
+            expected="an unencrypted elliptic-curve private key in PEM",
+        ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise RecipeError("the key is of another type", where=f"release.key: {base / path}", expected="an elliptic-curve private key")
+        raise RecipeError(
+            "the key is of another type", where=f"release.key: {base / path}", expected="an elliptic-curve private key"
+        )
     return _pems(key)
 
 
@@ -62,7 +68,9 @@ def sign(folder: Path, key: SigningKey) -> None:
         private.touch(mode=0o600)
         private.write_bytes(key.private_pem)
         config = signing.Config().use_elliptic_key_signer(private_key=private)
-        config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE])).sign(folder, folder / SIGNATURE)
+        config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE])).sign(
+            folder, folder / SIGNATURE
+        )
 
 
 def verify_signature(folder: Path, public_key: Path) -> None:
@@ -79,8 +87,14 @@ def verify_signature(folder: Path, public_key: Path) -> None:
     config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE]))
     try:
         config.verify(folder, folder / SIGNATURE)
-    except Exception as error:  # the library raises whatever its parsers raise; every one of them means "do not trust this"
-        raise DamagedArtifact(f"the signature does not hold: {str(error).splitlines()[0]}", where=folder / SIGNATURE, expected=f"a signature by {public_key}") from None
+    except (
+        Exception
+    ) as error:  # the library raises whatever its parsers raise; every one of them means "do not trust this"
+        raise DamagedArtifact(
+            f"the signature does not hold: {str(error).splitlines()[0]}",
+            where=folder / SIGNATURE,
+            expected=f"a signature by {public_key}",
+        ) from None
 
 
 def _require_public_key(path: Path, in_release: bool) -> None:
@@ -93,6 +107,10 @@ def _require_public_key(path: Path, in_release: bool) -> None:
     try:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise error_type(f"the key cannot be read: {str(error).splitlines()[0]}", where=path, expected="an elliptic-curve public key in PEM") from None
+        raise error_type(
+            f"the key cannot be read: {str(error).splitlines()[0]}",
+            where=path,
+            expected="an elliptic-curve public key in PEM",
+        ) from None
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise error_type("the key is of another type", where=path, expected="an elliptic-curve public key in PEM")

@@ -16,7 +16,17 @@ from .run import DIGESTS, EVIDENCE, JOURNAL
 from .signature import SIGNATURE, verify_signature
 
 # What a release holds beside the model itself.
-PAPERS = ("digests.json", "evidence.json", "gates.json", "journal.jsonl", "recipe.json", "datasheet.json", "evaluation.json", "README.md", "signer.pub")
+PAPERS = (
+    "digests.json",
+    "evidence.json",
+    "gates.json",
+    "journal.jsonl",
+    "recipe.json",
+    "datasheet.json",
+    "evaluation.json",
+    "README.md",
+    "signer.pub",
+)
 
 
 def verify(folder: Path, public_key: Path | None = None, witness: Path | None = None) -> dict[str, Any]:
@@ -50,11 +60,24 @@ def open_release(folder: Path) -> dict[str, str]:
         DataError: this is not a release.
         DamagedArtifact: names the first file that is not what was signed.
     """
-    if not folder.is_dir() or not (folder / DIGESTS).exists() and not (folder / SIGNATURE).exists():
-        raise DataError("this is not a release", where=folder, expected=f"a folder with {DIGESTS} and {SIGNATURE}", next_step="modelwright release RECIPE makes one")
+    if not folder.is_dir() or (not (folder / DIGESTS).exists() and not (folder / SIGNATURE).exists()):
+        raise DataError(
+            "this is not a release",
+            where=folder,
+            expected=f"a folder with {DIGESTS} and {SIGNATURE}",
+            next_step="modelwright release RECIPE makes one",
+        )
     stated = read_json(folder / DIGESTS)
-    if not isinstance(stated, dict) or not isinstance(stated.get("model"), str) or not isinstance(stated.get("files"), dict):
-        raise DamagedArtifact("this is not a list of digests", where=folder / DIGESTS, expected="the digests of the model and of every file")
+    if (
+        not isinstance(stated, dict)
+        or not isinstance(stated.get("model"), str)
+        or not isinstance(stated.get("files"), dict)
+    ):
+        raise DamagedArtifact(
+            "this is not a list of digests",
+            where=folder / DIGESTS,
+            expected="the digests of the model and of every file",
+        )
     files: dict[str, str] = stated["files"]
     check_files(folder, files, ignored=(DIGESTS, SIGNATURE))
     return files
@@ -65,7 +88,11 @@ def _check_end_of_journal(folder: Path) -> None:
     last = read_journal(folder / JOURNAL)[-1:]
     model = read_json(folder / DIGESTS)["model"]
     if not last or last[0].event != "gates judged" or last[0].data.get("model") != model:
-        raise DamagedArtifact("the journal does not end with the judgement on this model", where=folder / JOURNAL, expected=f"'gates judged' on model {model[:16]}...")
+        raise DamagedArtifact(
+            "the journal does not end with the judgement on this model",
+            where=folder / JOURNAL,
+            expected=f"'gates judged' on model {model[:16]}...",
+        )
 
 
 def _compare_with_witness(journal: Path, witness: Path) -> None:
@@ -73,7 +100,9 @@ def _compare_with_witness(journal: Path, witness: Path) -> None:
     try:
         lines = witness.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the witness cannot be read: {error}", where=witness, expected="the .witness file beside the run folder") from None
+        raise DataError(
+            f"the witness cannot be read: {error}", where=witness, expected="the .witness file beside the run folder"
+        ) from None
     hashes = [record.hash for record in read_journal(journal)]
     compared = 0
     for line in lines:
@@ -85,9 +114,17 @@ def _compare_with_witness(journal: Path, witness: Path) -> None:
         if 0 < count <= len(hashes):
             compared += 1
             if hashes[count - 1] != digest:
-                raise DamagedArtifact(f"record {count - 1} is not the one that the witness saw", where=f"{journal}:{count}", expected=f"the hash in {witness}")
+                raise DamagedArtifact(
+                    f"record {count - 1} is not the one that the witness saw",
+                    where=f"{journal}:{count}",
+                    expected=f"the hash in {witness}",
+                )
     if not compared:
-        raise DamagedArtifact("the witness saw nothing of this journal", where=witness, expected="the witness of the run that made this release")
+        raise DamagedArtifact(
+            "the witness saw nothing of this journal",
+            where=witness,
+            expected="the witness of the run that made this release",
+        )
 
 
 def _check_evidence(folder: Path, files: dict[str, str]) -> None:
@@ -99,4 +136,8 @@ def _check_evidence(folder: Path, files: dict[str, str]) -> None:
     for item in read_json(folder / EVIDENCE):
         about = item.get("about", {})
         if "model" in about and about["model"] != stated:
-            raise DamagedArtifact(f"the claim '{item['name']}' speaks of another model", where=folder / EVIDENCE, expected=f"model {stated[:16]}...")
+            raise DamagedArtifact(
+                f"the claim '{item['name']}' speaks of another model",
+                where=folder / EVIDENCE,
+                expected=f"model {stated[:16]}...",
+            )

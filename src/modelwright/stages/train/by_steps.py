@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -24,7 +25,9 @@ from .settings import Train
 from .trained import Trained
 
 
-def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, training: Examples, validation: Examples) -> Trained:
+def fit_by_steps(
+    context: Context, task: Task, network: torch.nn.Module, training: Examples, validation: Examples
+) -> Trained:
     """Train a network, from the newest whole checkpoint if there is one.
 
     Raises:
@@ -41,10 +44,20 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
     guard, history = NonFiniteGuard(), LossHistory(per_epoch)
     every = settings.validate_every.steps(per_epoch)
     predictor = torch_predictor(network, task, training.learnt)
-    watch = Validation(predictor, validation, settings.early_stopping, every=every, total=total, keep_best=settings.keep == "best")
+    watch = Validation(
+        predictor, validation, settings.early_stopping, every=every, total=total, keep_best=settings.keep == "best"
+    )
     memories = {"history": history, "validation": watch, "guard": guard}
     folder = context.work / "checkpoints"
-    keeper = Keeper(context, folder, [turn], memories, every=settings.save.every.steps(per_epoch), total=total, keep=settings.save.keep)
+    keeper = Keeper(
+        context,
+        folder,
+        [turn],
+        memories,
+        every=settings.save.every.steps(per_epoch),
+        total=total,
+        keep=settings.save.keep,
+    )
     start = _resume(context, keeper)
     began = time.monotonic()
     if not (watch.exhausted or guard.exhausted):
@@ -68,13 +81,22 @@ def fit_by_steps(context: Context, task: Task, network: torch.nn.Module, trainin
         predictor,
         save=lambda place: save_model(place, network, sections["task"], sections["model"], training.learnt),
         kept=watch.kept,
-        # Nothing here depends on the clock, so that equal trainings have equal digests.
-        record={"loss": history.points, "validation": watch.history, "kept_step": watch.kept_step, "skipped_steps": guard.skipped},
+        record=_record(history, watch, guard),
         steps=watch.last_step,
         skipped=guard.skipped,
         seconds=seconds,
         examples_seen=(keeper.step - start) * settings.batch,
     )
+
+
+def _record(history: LossHistory, watch: Validation, guard: NonFiniteGuard) -> dict[str, Any]:
+    """Return what is stored with the model. Nothing here depends on the clock: equal trainings have equal digests."""
+    return {
+        "loss": history.points,
+        "validation": watch.history,
+        "kept_step": watch.kept_step,
+        "skipped_steps": guard.skipped,
+    }
 
 
 @contextmanager
@@ -110,7 +132,8 @@ def _refuse_broken_weights(watch: Validation, settings: Train) -> None:
             f"the weights that would be kept have a validation loss of {watch.kept['loss']}",
             where=f"train, step {watch.kept_step}",
             expected="a finite validation loss",
-            next_step="lower train.optimiser.lr, or set train.clip_norm" + ("" if settings.keep == "best" else " or train.keep: best"),
+            next_step="lower train.optimiser.lr, or set train.clip_norm"
+            + ("" if settings.keep == "best" else " or train.keep: best"),
         )
 
 

@@ -58,14 +58,18 @@ def build_network(
 
 def build_turn(settings: Train, task: Task, network: torch.nn.Module, total: int, steps_per_epoch: int) -> Turn:
     """Build the one turn of an ordinary model: its losses, its optimiser, its schedule."""
-    optimiser = registry.function_of("optimiser", settings.optimiser.kind)(settings.optimiser, network.named_parameters())
+    optimiser = registry.function_of("optimiser", settings.optimiser.kind)(
+        settings.optimiser, network.named_parameters()
+    )
     factor = registry.function_of("schedule", settings.schedule.kind)(settings.schedule, total, steps_per_epoch)
     return Turn("model", network, lambda batch: task.losses(network, batch), task.sizes, optimiser, factor)
 
 
 def build_sampler(settings: Train, targets: np.ndarray, seed: int) -> Sampler:
     """Build the sampler over the training part."""
-    sampler: Sampler = registry.function_of("sampler", settings.sampler.kind)(settings.sampler, targets, settings.batch, seed)
+    sampler: Sampler = registry.function_of("sampler", settings.sampler.kind)(
+        settings.sampler, targets, settings.batch, seed
+    )
     return sampler
 
 

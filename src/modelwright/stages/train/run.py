@@ -73,15 +73,42 @@ def _resident(examples: Examples) -> Examples:
 
 def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> list[Evidence]:
     claims = [
-        Evidence("validation_accuracy", trained.kept["accuracy"], n=judged, about=about, method="share of right answers on the validation part"),
-        Evidence("validation_loss", trained.kept["loss"], unit="nats", n=judged, about=about, method="mean loss on the validation part"),
+        Evidence(
+            "validation_accuracy",
+            trained.kept["accuracy"],
+            n=judged,
+            about=about,
+            method="share of right answers on the validation part",
+        ),
+        Evidence(
+            "validation_loss",
+            trained.kept["loss"],
+            unit="nats",
+            n=judged,
+            about=about,
+            method="mean loss on the validation part",
+        ),
         Evidence("parameters", trained.predictor.parameters, unit="parameters", about=about, method="counted"),
         Evidence("size", size, unit="bytes", about=about, method="bytes of the weights file"),
         Evidence("steps", trained.steps, unit="steps", about=about, method="counted"),
         Evidence("skipped_steps", trained.skipped, unit="steps", about=about, method="steps whose loss was not finite"),
-        Evidence("training_seconds", round(trained.seconds, 3), unit="seconds", about=about, method="wall clock of the last sitting"),
+        Evidence(
+            "training_seconds",
+            round(trained.seconds, 3),
+            unit="seconds",
+            about=about,
+            method="wall clock of the last sitting",
+        ),
     ]
     if trained.examples_seen and trained.seconds:
         rate = round(trained.examples_seen / trained.seconds, 1)
-        claims.append(Evidence("examples_per_second", rate, unit="examples/s", about=about, method="last sitting, validation and saving included"))
+        claims.append(
+            Evidence(
+                "examples_per_second",
+                rate,
+                unit="examples/s",
+                about=about,
+                method="last sitting, validation and saving included",
+            )
+        )
     return claims
