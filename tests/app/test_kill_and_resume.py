@@ -6,8 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,20 +99,17 @@ def test_half_an_artifact_of_a_killed_process_is_no_obstacle(
 
 
 def test_sigterm_saves_and_leaves_with_75(cli: Cli, recipe: Recipe, tmp_path: Path) -> None:
-    """A real process, as a scheduler would stop it."""
+    """As a scheduler would stop it."""
     train = {**TRAIN, "length": "1200 steps", "validate_every": "300 steps", "save": {"every": "2000 steps"}}
     path = recipe(train=train, model=MODEL, evaluate=None, release=None)
     assert cli("train", path, "--runs", tmp_path / "twin").code == 0
-    command = [sys.executable, "-m", "modelwright", "train", path, "--runs", tmp_path / "runs", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     run = tmp_path / "runs/tiny"
-    while not any(record["data"]["stage"] == "train" for record in journal_so_far(run)):
-        assert process.poll() is None
-        time.sleep(0.005)
+    child = fork_cli("train", path, "--runs", tmp_path / "runs", "--json", output=tmp_path / "said.json")
+    wait_until_training(run)
     time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 75, err
+    os.kill(child, signal.SIGTERM)
+    assert wait_for(child) == 75
+    out, err = (tmp_path / "said.json").read_text(), (tmp_path / "said.err").read_text()
     answer = json.loads(out)
     assert (answer["error"], answer["exit_code"]) == ("Interrupted", 75)
     assert answer["problems"][0]["next_step"] == f"modelwright resume {run}"
@@ -134,13 +129,20 @@ def journal_so_far(run: Path) -> list[dict]:
     return [record for line in whole if (record := json.loads(line))["event"] == "stage started"]
 
 
+def wait_until_training(run: Path) -> None:
+    """Wait until another process has begun to train."""
+    end = time.monotonic() + 60
+    while not any(record["data"]["stage"] == "train" for record in journal_so_far(run)):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
 def test_other_polite_signals_do_the_same(cli: Cli, recipe: Recipe, tmp_path: Path, number: signal.Signals) -> None:
     train = {**TRAIN, "length": "1000000 steps", "validate_every": "100000 steps", "save": {"every": "100000 steps"}}
     path = recipe(train=train, evaluate=None, release=None)
     child = fork_cli("train", path, "--runs", tmp_path / "runs")
-    while not any(record["data"]["stage"] == "train" for record in journal_so_far(tmp_path / "runs/tiny")):
-        time.sleep(0.005)
+    wait_until_training(tmp_path / "runs/tiny")
     time.sleep(0.05)
     os.kill(child, number)
     assert wait_for(child) == 75

@@ -101,17 +101,21 @@ def output_of(run: Path, stage: str, kind: str) -> str:
     return digest
 
 
-def fork_cli(*arguments: object) -> int:
-    """Start the command line in a child that shares what this process has imported; return its number."""
+def fork_cli(*arguments: object, output: Path = Path(os.devnull)) -> int:
+    """Start the command line in a child that shares what this process has imported; return its number.
+
+    Standard output goes to `output`, standard error to a file of that name with `.err` behind it.
+    """
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, 1)
-        os.dup2(sink, 2)
-        sys.stdout = sys.stderr = open(sink, "w")  # noqa: SIM115  the child ends with _exit
+        places = [output, Path(os.devnull) if output == Path(os.devnull) else output.with_suffix(".err")]
+        for number, place in enumerate(places, 1):
+            os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        # The child ends with _exit, so nothing is left in a buffer.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         code = main([str(argument) for argument in arguments])
     finally:
         os._exit(code)

@@ -28,7 +28,7 @@ def test_every_example_once_an_epoch(examples: int, batch: int, seed: int, epoch
     assert [step for step, _ in drawn] == list(range(epochs * per_epoch))
     for epoch in range(epochs):
         batches = [indices for _, indices in drawn[epoch * per_epoch : (epoch + 1) * per_epoch]]
-        assert sorted(sum(batches, [])) == list(range(examples))
+        assert sorted(index for indices in batches for index in indices) == list(range(examples))
         assert all(len(indices) == batch for indices in batches[:-1])
 
 

@@ -91,7 +91,7 @@ def test_one_class_is_too_few(kind: str) -> None:
 @pytest.mark.parametrize("kind", CASES)
 def test_rows_of_another_kind_are_refused(kind: str) -> None:
     words = task(kind)
-    with pytest.raises(DataError, match="no (pictures|text|feature columns)"):
+    with pytest.raises(DataError, match=r"no (pictures|text|feature columns)"):
         words.examples(
             rows(["x", "y"], **({"other": ["a", "b"]} if kind != "tabular" else {"label": ["x", "y"]})), None
         )

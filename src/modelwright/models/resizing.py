@@ -39,5 +39,5 @@ class Resizing(nn.Module):
             image_BCHW = functional.interpolate(
                 image_BCHW, side, mode="bilinear", align_corners=False, antialias=max(image_BCHW.shape[2:]) > self.size
             )
-        converted: torch.Tensor = image_BCHW * self.factor + self.term
+        converted: torch.Tensor = image_BCHW * self.factor + self.term  # type: ignore[operator]
         return converted
