@@ -27,7 +27,7 @@ test: $(VENV)/.ready
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not full and not gpu"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not full and not gpu"
 
 test-full: $(VENV)/.ready
 	$(BIN)/pytest --timeout=3600

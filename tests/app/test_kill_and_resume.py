@@ -100,7 +100,7 @@ def test_half_an_artifact_of_a_killed_process_is_no_obstacle(
 
 def test_sigterm_saves_and_leaves_with_75(cli: Cli, recipe: Recipe, tmp_path: Path) -> None:
     """As a scheduler would stop it."""
-    train = {**TRAIN, "length": "1200 steps", "validate_every": "300 steps", "save": {"every": "2000 steps"}}
+    train = {**TRAIN, "length": "500 steps", "validate_every": "300 steps", "save": {"every": "2000 steps"}}
     path = recipe(train=train, model=MODEL, evaluate=None, release=None)
     assert cli("train", path, "--runs", tmp_path / "twin").code == 0
     run = tmp_path / "runs/tiny"
@@ -182,9 +182,13 @@ def zero(path: Path) -> None:
     ("name", "damage"), [("tensors.safetensors", flip), ("state.json", cut), ("manifest.json", zero)]
 )
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_taken(
-    cli: Cli, twin: tuple[Path, str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+    cli: Cli,
+    twin: tuple[Path, str, float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
     damage: Callable[[Path], None],
-) -> None:  # fmt: skip
+) -> None:
     path, digest, _ = twin
     older, newest = interrupted_at(cli, path, tmp_path / "runs", 11, monkeypatch)
     assert (older.name, newest.name) == ("step-000000009", "step-000000011")

@@ -26,7 +26,7 @@ from modelwright.engine.checkpoint import (
     save_checkpoint,
     tensors_to_turns,
     turns_to_tensors,
-)  # fmt: skip
+)
 from modelwright.engine.turn import Turn
 
 
@@ -233,7 +233,7 @@ def go(turn: Turn, start: int, stop: int) -> None:
 
 @pytest.mark.parametrize("kind", registry.names("optimiser"))
 def test_every_optimiser_goes_on_bit_for_bit(tmp_path: Path, kind: str) -> None:
-    """All that an optimiser remembers must be in the checkpoint: three steps, saved, read into a new one, three steps."""
+    """All that an optimiser remembers must be in the checkpoint."""
     try:
         undisturbed, before, after = (make_turn(kind, 0.01) for _ in range(3))
     except MissingExtra as error:

@@ -34,11 +34,23 @@ def losses_of(name: str, folder: Path) -> list[float]:
     """Train one of the recipes; return its training and validation losses in one list."""
     sections = RECIPES[name]
     data = {
-        "version": 1, "name": name, "seed": 11, "task": "image", "data": {"kind": "sample", "name": "digits"},
-        "prepare": {"limit": 160}, **sections,
-        "train": {"length": "30 steps", "batch": 16, "threads": 1, "clip_norm": 5.0, "optimiser": {"kind": "adamw", "lr": 0.01},
-                  "schedule": {"kind": "cosine", "warm_up": "4 steps"}, **sections.get("train", {})},
-    }  # fmt: skip
+        "version": 1,
+        "name": name,
+        "seed": 11,
+        "task": "image",
+        "data": {"kind": "sample", "name": "digits"},
+        "prepare": {"limit": 160},
+        **sections,
+        "train": {
+            "length": "30 steps",
+            "batch": 16,
+            "threads": 1,
+            "clip_norm": 5.0,
+            "optimiser": {"kind": "adamw", "lr": 0.01},
+            "schedule": {"kind": "cosine", "warm_up": "4 steps"},
+            **sections.get("train", {}),
+        },
+    }
     model = run(recipe_from(data, folder), "train", folder=folder / "run").artifact("model")
     assert model is not None
     record = json.loads((model.path / "training.json").read_text())

@@ -31,9 +31,15 @@ def weights_after(model: str, task: str, seed: int, begin: int = 0) -> dict[str,
     sampler = Shuffled(COUNT, 5, seed)
     for start, stop in ((0, begin), (begin, 6)):
         train(
-            turns=[turn], batches=sampler.batches(start, stop), load=case.batch, layout=Local(micro_batch=3),
-            objective=lambda losses, batch: losses, rules=[], observers=[], seed_of_step=lambda step: derive_seed(seed, "step", step),
-        )  # fmt: skip
+            turns=[turn],
+            batches=sampler.batches(start, stop),
+            load=case.batch,
+            layout=Local(micro_batch=3),
+            objective=lambda losses, batch: losses,
+            rules=[],
+            observers=[],
+            seed_of_step=lambda step: derive_seed(seed, "step", step),
+        )
         # What happens between two sittings must not be felt.
         torch.rand(17)
     return {name: tensor.clone() for name, tensor in case.network.state_dict().items()}

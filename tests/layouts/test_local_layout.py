@@ -19,10 +19,13 @@ def make_batch(count: int) -> Batch:
 def make_turn(sizes: torch.Tensor | None = None) -> Turn:
     torch.manual_seed(2)
     model = torch.nn.Linear(4, 3)
-    losses = lambda part: torch.nn.functional.cross_entropy(
-        model(part.inputs["x"]).float(), part.targets, reduction="none"
-    )
-    weigh = lambda part: torch.ones(len(part)) if sizes is None else sizes[torch.from_numpy(part.indices - 100)]
+
+    def losses(part: Batch) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(model(part.inputs["x"]).float(), part.targets, reduction="none")
+
+    def weigh(part: Batch) -> torch.Tensor:
+        return torch.ones(len(part)) if sizes is None else sizes[torch.from_numpy(part.indices - 100)]
+
     return Turn("model", model, losses, weigh, torch.optim.SGD(model.parameters(), lr=0.1), lambda step: 1.0)
 
 

@@ -68,14 +68,18 @@ def test_a_picture_too_small_is_a_recipe_error() -> None:
 
 
 TEXT_NETWORKS = [
-    *((kind, {"embedding": 4, "hidden": 5, "pooling": pooling, "bidirectional": both, "layers": layers}) for kind in ("rnn", "lstm", "gru")
-      for pooling in ("last", "mean", "max") for both, layers in ((False, 1), (True, 2))),
+    *(
+        (kind, {"embedding": 4, "hidden": 5, "pooling": pooling, "bidirectional": both, "layers": layers})
+        for kind in ("rnn", "lstm", "gru")
+        for pooling in ("last", "mean", "max")
+        for both, layers in ((False, 1), (True, 2))
+    ),
     ("transformer", {"width": 8, "heads": 4, "layers": 1}),
     ("convolution", {"embedding": 4, "channels": 3}),
     ("convolution", {"embedding": 4, "channels": 3, "widths": [9]}),
     ("bag", {"buckets": 7, "ngrams": 1}),
     ("bag", {"buckets": 7, "ngrams": 5}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("kind", "settings"), TEXT_NETWORKS)

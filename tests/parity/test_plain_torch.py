@@ -44,9 +44,15 @@ def ours(
     built = registry.function_of("optimiser", optimiser["kind"])(settings, placed.named_parameters())
     turn = Turn("model", placed, lambda part: task.losses(placed, part), task.sizes, built, lambda step: 1.0)
     train(
-        turns=[turn], batches=Shuffled(len(examples), BATCH, 9).batches(0, STEPS), load=lambda indices: task.collate(examples, indices),
-        layout=layout, objective=lambda losses, batch: losses, rules=[], observers=[], seed_of_step=lambda step: step,
-    )  # fmt: skip
+        turns=[turn],
+        batches=Shuffled(len(examples), BATCH, 9).batches(0, STEPS),
+        load=lambda indices: task.collate(examples, indices),
+        layout=layout,
+        objective=lambda losses, batch: losses,
+        rules=[],
+        observers=[],
+        seed_of_step=lambda step: step,
+    )
     return placed.state_dict()
 
 

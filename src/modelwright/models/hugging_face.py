@@ -18,8 +18,8 @@ from .pretrained import PACKAGE, Pretrained, find_folder
 from .pretrained_settings import HuggingFace
 from .resizing import Resizing
 
-# Pictures as Hugging Face's processors expect them, unless the folder says otherwise; in units of the 0..255 pixel value.
-HALF, SIDE = [127.5, 127.5, 127.5], 224
+# Side of pictures where the folder does not say, in pixels.
+SIDE = 224
 
 
 class TextClassifier(nn.Module):
@@ -208,7 +208,7 @@ def _transformers() -> Any:
 
 
 def _encode(encoder: nn.Module, **inputs: torch.Tensor) -> torch.Tensor:
-    """Return the last states; what is frozen neither drops activations nor goes on learning the statistics of batches."""
+    """Return the last states; what is frozen neither drops activations nor learns the statistics of batches."""
     if not any(parameter.requires_grad for parameter in encoder.parameters()):
         encoder.eval()
     states: torch.Tensor = encoder(**inputs).last_hidden_state

@@ -17,7 +17,7 @@ PACKAGE = "package:"
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What was read: facts that go with what preparation learnt, weights under the model's own names, SHA-256 of the file."""
+    """What was read: facts to store with the model, weights under its own names, SHA-256 of the file."""
 
     digest: str
     weights: dict[str, torch.Tensor]

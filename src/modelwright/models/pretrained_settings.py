@@ -36,7 +36,7 @@ class HuggingFace(Settings):
     serves: ClassVar[tuple[str, ...]] = ("image", "text")
     kind: Literal["hf"] = "hf"
     path: str = Field(
-        description="a folder with config.json and model.safetensors; package:NAME/inner for one inside an installed package; "
+        description="a folder with config.json and model.safetensors; package:NAME/inner for one in an installed package; "
         "else the id of a model on the hub",
         min_length=1,
     )

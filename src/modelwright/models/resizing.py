@@ -15,7 +15,8 @@ from torch.nn import functional
 class Resizing(nn.Module):
     """State: nothing that is trained or stored; how to undo one normalisation and put on another, and the size.
 
-    All three vectors count in units of the 0..255 pixel value, one number per channel; a grey picture becomes three equal channels.
+    Means and deviations have one number per channel, in units of the 0..255 pixel value; a grey picture becomes three
+    equal channels.
     """
 
     def __init__(

@@ -87,9 +87,7 @@ def verify_signature(folder: Path, public_key: Path) -> None:
     config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[SIGNATURE]))
     try:
         config.verify(folder, folder / SIGNATURE)
-    except (
-        Exception
-    ) as error:  # the library raises whatever its parsers raise; every one of them means "do not trust this"
+    except Exception as error:  # the library raises what its parsers raise, and all of it means: do not trust this
         raise DamagedArtifact(
             f"the signature does not hold: {str(error).splitlines()[0]}",
             where=folder / SIGNATURE,
