@@ -41,19 +41,34 @@ def run(program: str, outputs: Path) -> tuple[int, float]:
     return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
 
 
-@pytest.mark.parametrize("name", ["import", "help", "check", "recipe error", "usage error"])
-def test_a_light_command_loads_nothing_heavy_and_is_cheap(name: str, repository: Path, tmp_path: Path) -> None:
-    program, expected = commands(repository, tmp_path)[name]
-    outputs = tmp_path / "outputs"
+NAMES = ["import", "help", "check", "recipe error", "usage error"]
+
+
+def watch(name: str, repository: Path, folder: Path) -> float:
+    """Run one command; fail if it loads anything heavy or ends otherwise than it should; return its CPU seconds."""
+    program, expected = commands(repository, folder)[name]
+    outputs = folder / "outputs"
     look = f"print('HEAVY', sorted(set(sys.modules) & {set(HEAVY)!r})); sys.exit(code)"
-    watched = f"import sys; {program}; {look}"
-    spent = []
+    code, seconds = run(f"import sys; {program}; {look}", outputs)
+    text = outputs.read_text()
+    assert code == expected, text
+    assert "HEAVY []" in text, text
+    return seconds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_light_command_loads_nothing_heavy(name: str, repository: Path, tmp_path: Path) -> None:
+    watch(name, repository, tmp_path)
+
+
+# A second of CPU is not the same second on every day of a shared machine (`check`: 0.24 to 0.42 of them within an
+# hour), and no timing may decide whether a change lands: the bound stands, among the longer proofs.
+@pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
+def test_a_light_command_is_cheap(name: str, repository: Path, tmp_path: Path) -> None:
+    spent: list[float] = []
     while not spent or (min(spent) > CPU_SECONDS and len(spent) < ATTEMPTS):
-        code, seconds = run(watched, outputs)
-        spent.append(seconds)
-        text = outputs.read_text()
-        assert code == expected, text
-        assert "HEAVY []" in text, text
+        spent.append(watch(name, repository, tmp_path))
     assert min(spent) <= CPU_SECONDS, f"{name} took {spent} seconds of CPU, at most {CPU_SECONDS}"
 
 

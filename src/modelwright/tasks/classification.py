@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.evidence import Evidence
-from .task import Batch
+from .task import Batch, Examples, Task
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from ..methods.statistics.intervals import Estimate
     from ..methods.statistics.metric import Metric
     from ..sources.rows import Rows
+
+
+def task(
+    modality: str,
+    examples: Callable[[Rows, dict[str, Any] | None], Examples],
+    collate: Callable[[Examples, np.ndarray], Batch],
+    render: Callable[[Examples, int], dict[str, Any]],
+) -> Task:
+    """Return a classification task: the three words of its modality, and the four that all of them share."""
+    return Task(modality, examples, collate, losses, sizes, predict, metrics, render)
 
 
 def losses(model: torch.nn.Module, batch: Batch) -> torch.Tensor:

@@ -18,15 +18,8 @@ if TYPE_CHECKING:
 
 def build(settings: Image) -> Task:
     """Return the words of image classification."""
-    return Task(
-        modality="image",
-        examples=lambda rows, learnt: examples(rows, learnt, settings.normalise),
-        collate=collate,
-        losses=classification.losses,
-        sizes=classification.sizes,
-        predict=classification.predict,
-        metrics=classification.metrics,
-        render=render,
+    return classification.task(
+        "image", lambda rows, learnt: examples(rows, learnt, settings.normalise), collate, render
     )
 
 

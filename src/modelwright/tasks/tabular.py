@@ -18,16 +18,7 @@ if TYPE_CHECKING:
 
 def build(settings: Tabular) -> Task:
     """Return the words of tabular classification."""
-    return Task(
-        modality="tabular",
-        examples=lambda rows, learnt: examples(rows, learnt, settings),
-        collate=collate,
-        losses=classification.losses,
-        sizes=classification.sizes,
-        predict=classification.predict,
-        metrics=classification.metrics,
-        render=render,
-    )
+    return classification.task("tabular", lambda rows, learnt: examples(rows, learnt, settings), collate, render)
 
 
 def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Tabular) -> Examples:

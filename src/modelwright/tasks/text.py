@@ -21,16 +21,7 @@ EXCERPT = 320
 
 def build(settings: Text) -> Task:
     """Return the words of text classification."""
-    return Task(
-        modality="text",
-        examples=lambda rows, learnt: examples(rows, learnt, settings),
-        collate=collate,
-        losses=classification.losses,
-        sizes=classification.sizes,
-        predict=classification.predict,
-        metrics=classification.metrics,
-        render=render,
-    )
+    return classification.task("text", lambda rows, learnt: examples(rows, learnt, settings), collate, render)
 
 
 def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text) -> Examples:
