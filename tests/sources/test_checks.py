@@ -25,7 +25,16 @@ def test_quarantine_limit_names_the_first_three():
         quarantine_limit(rows, 0.049)
     assert raised.value.exit_code == 3
     assert "f:3" not in str(raised.value)
+    assert raised.value.problems[0].where == "f"
     quarantine_limit(rows_of(label=["a"]), 0.0)
+
+
+def test_quarantine_limit_names_the_files_with_most_bad_rows_first():
+    origins = ["a.csv:1", "b.csv:1", "b.csv:2", "c/1.png", "d/2.png", "e/3.png"]
+    rows = rows_of(quarantined=tuple(Quarantined(origin, "bad") for origin in origins), label=["a"])
+    with pytest.raises(DataError) as raised:
+        quarantine_limit(rows, 0.01)
+    assert raised.value.problems[0].where == "b.csv, a.csv, c/1.png and 2 more files"
 
 
 def test_overlap_of_texts_exact_and_near():

@@ -14,7 +14,7 @@ from PIL import Image
 
 from modelwright.core.errors import DataError
 from modelwright.sources.checks import quarantine_limit
-from modelwright.sources.images import ImagesSettings, decode, read
+from modelwright.sources.images import ImagesSettings, decode, read, read_drawn
 
 GRADIENT = numpy.linspace(0, 255, 6 * 4 * 3).reshape(6, 4, 3).astype(numpy.uint8)
 
@@ -254,6 +254,22 @@ def test_no_class_folders_or_no_image_is_an_error(tmp_path):
     bad = folder_of(tmp_path / "bad", {"a/1.png": b"x"})
     with pytest.raises(DataError, match="none of 1 files is a usable image"):
         load(bad)
+
+
+def test_only_what_is_drawn_is_opened(tmp_path):
+    # The bad picture is not looked at, for it is not drawn.
+    root = folder_of(
+        tmp_path / "r", {"train/a/1.png": png(), "train/a/2.png": b"bad", "test/b/3.png": png(GRADIENT[:3])}
+    )
+    seen: list[str] = []
+    rows = read_drawn(ImagesSettings(path=root.name), tmp_path, lambda strata: seen.extend(strata) or [0, 1])
+    assert seen == ["test/b", "train/a", "train/a"]
+    assert (list(rows.origins), rows.parts, rows.quarantined) == (
+        ["test/b/3.png", "train/a/1.png"],
+        ["test", "train"],
+        (),
+    )
+    assert read(ImagesSettings(path=root.name), tmp_path).quarantined[0].origin == "train/a/2.png"
 
 
 def test_cifar_folder(data):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,20 @@ def test_what_is_not_there_is_named(tmp_path):
         learn_tokens(["a"], f"hf:{tmp_path}", 1000, 1, 5)
     with pytest.raises(MissingExtra, match="pip install no-such-package"):
         learn_tokens(["a"], "hf:package:no_such_package/model", 1000, 1, 5)
+
+
+def test_a_relative_path_is_seen_from_the_recipe(folder):
+    from modelwright.app import api
+    from modelwright.core.recipe import recipe_from
+
+    words = [{"text": f"cat {number}", "label": "ab"[number % 2]} for number in range(40)]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, words)))
+    data = {"version": 1, "task": {"kind": "text", "tokens": "hf:mine"}, "model": "bag"}
+    recipe = recipe_from({**data, "data": {"kind": "jsonl", "path": "rows.jsonl"}}, folder)
+    with pytest.raises(RecipeError, match="nothing is there"):
+        api.run(recipe, until="prepare", runs=folder / "runs")
+    (folder / "mine").mkdir()
+    (folder / "tokenizer.json").rename(folder / "mine" / "tokenizer.json")
+    made = api.run(recipe, until="prepare", runs=folder / "runs")
+    tokens = np.load(made.artifact("dataset").path / "train" / "tokens.npy")
+    assert tokens[0].tolist() == [1, 4, 0, 2]

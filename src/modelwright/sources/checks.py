@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from modelwright.core.errors import DataError
 
 from .records import is_number
-from .rows import Rows
+from .rows import Quarantined, Rows
 
 # A share of distinct values above this makes a column of words an identifier.
 MANY_DISTINCT = 0.95
@@ -49,9 +50,17 @@ def quarantine_limit(rows: Rows, fraction: float) -> None:
         first = "; ".join(f"{one.origin}: {one.reason}" for one in rows.quarantined[:3])
         raise DataError(
             f"{bad} of {bad + len(rows)} rows ({share:.2%}) cannot be used: {first}{'; ...' if bad > 3 else ''}",
+            where=_files_of(rows.quarantined),
             expected=f"at most {fraction:.2%}",
             next_step="mend these rows, correct how the source is read, or raise the limit",
         )
+
+
+def _files_of(quarantined: Sequence[Quarantined]) -> str:
+    """Name the files with bad rows, those with most of them first."""
+    counts = Counter(re.sub(r":\d+$", "", one.origin) for one in quarantined)
+    names = [name for name, _ in counts.most_common(3)]
+    return ", ".join(names) + (f" and {len(counts) - 3} more files" if len(counts) > 3 else "")
 
 
 def find_overlap(parts: Mapping[str, Rows]) -> list[Overlap]:

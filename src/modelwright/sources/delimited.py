@@ -12,6 +12,7 @@ from modelwright.core.settings import AUTO, Auto, Sequence
 
 from .decoding import Decoded, TextSettings, decode_text
 from .files import Located, PartName, digest, locate_parts, read_bytes
+from .packing import unpacked
 from .records import Dialect, Records, guess_delimiter, looks_like_header, split
 from .rows import Quarantined, Rows
 from .table import TableSettings, assemble
@@ -54,7 +55,7 @@ def read(settings: CsvSettings, base: Path) -> Rows:
     for file in located:
         data = read_bytes(file.path)
         files[file.name] = digest(data)
-        names, records = _read_file(settings, decode_text(data, settings, file.path), file, names)
+        names, records = _read_file(settings, decode_text(unpacked(data, file.path), settings, file.path), file, names)
         every += records.fields
         origins += [f"{file.name}:{line}" for line in records.lines]
         parts += [file.part] * len(records.lines)

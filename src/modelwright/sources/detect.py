@@ -11,8 +11,11 @@ from .delimited import CsvSettings
 from .delimited import read as read_csv
 from .files import PARTS, read_bytes
 from .idx import NAME as IDX_NAME
+from .jsonarray import JsonSettings
+from .jsonarray import read as read_json
 from .jsonl import JsonlSettings
 from .jsonl import read as read_jsonl
+from .packing import unpacked
 from .records import is_number
 from .rows import Rows
 from .textfile import TextFileSettings
@@ -25,6 +28,7 @@ LABEL_NAMES = ("label", "labels", "target", "class", "y", "category", "income", 
 LONG_TEXT = 20
 MOST_CLASSES = 100
 MOST_UNFIT = 0.01
+BLANKS_AND_MARK = b"\xef\xbb\xbf \t\r\n"
 
 
 def detect(path: Path) -> dict[str, Any]:
@@ -37,11 +41,13 @@ def detect(path: Path) -> dict[str, Any]:
         raise DataError("nothing is there", where=path, expected="a file or a folder")
     if path.is_dir():
         return _folder(path)
-    suffix = path.suffix.lower()
+    suffix = _suffix(path)
     if suffix == ".zip":
         return _tree(path)
     if suffix == ".parquet":
         return {"task": "tabular", "source": {"kind": "parquet", "path": str(path)}}
+    if suffix == ".json" and unpacked(read_bytes(path), path).lstrip(BLANKS_AND_MARK)[:1] == b"[":
+        return _described(read_json(JsonSettings(path=str(path), text=()), Path()), {"kind": "json", "path": str(path)})
     if suffix in (".jsonl", ".ndjson") or (suffix not in TABLE_SUFFIXES and read_bytes(path)[:1] == b"{"):
         return _described(
             read_jsonl(JsonlSettings(path=str(path), text=()), Path()), {"kind": "jsonl", "path": str(path)}
@@ -60,9 +66,15 @@ def _folder(path: Path) -> dict[str, Any]:
         guess = detect(Path(by_part["train"]))
         guess["source"]["path"] = {part: by_part[part] for part in ("train", "validation", "test") if part in by_part}
         return guess
+    json_files = [name for name in names if _suffix(Path(name)) == ".json"]
+    if len(json_files) > 1:
+        guess = detect(path / json_files[0])
+        return (
+            {**guess, "source": {**guess["source"], "path": str(path)}} if guess["source"]["kind"] == "json" else guess
+        )
     if names and all(name.lower().endswith(".txt") for name in names):
         return {"task": "language", "source": {"kind": "text", "path": str(path), "label": "none"}}
-    readable = [name for name in names if Path(name).suffix.lower() in {*TABLE_SUFFIXES, ".jsonl", ".parquet"}]
+    readable = [name for name in names if _suffix(Path(name)) in {*TABLE_SUFFIXES, ".jsonl", ".parquet"}]
     if len(readable) == 1:
         return detect(path / readable[0])
     raise DataError(
@@ -71,6 +83,11 @@ def _folder(path: Path) -> dict[str, Any]:
         expected="class folders, idx files, or train and test files",
         next_step="name one file",
     )
+
+
+def _suffix(path: Path) -> str:
+    """Return the end of a name, without the one that says that the file is packed."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def _tree(path: Path) -> dict[str, Any]:
@@ -84,14 +101,14 @@ def _tree(path: Path) -> dict[str, Any]:
 def _text_or_table(path: Path) -> dict[str, Any]:
     """Lines that all have the same number of columns are a table, unless it is a label and a text."""
     labelled = {"kind": "text", "path": str(path)}
-    if path.suffix.lower() not in TABLE_SUFFIXES:
+    if _suffix(path) not in TABLE_SUFFIXES:
         try:
             rows = read_text(TextFileSettings(path=str(path), errors="replace"), Path())
             if _columns_of(path) <= 2 and len(rows.quarantined) <= MOST_UNFIT * len(rows):
                 return {"task": "text", "source": labelled}
         except DataError:
             pass
-    if path.suffix.lower() == ".txt" and _columns_of(path) <= 1:
+    if _suffix(path) == ".txt" and _columns_of(path) <= 1:
         return {"task": "language", "source": {"kind": "text", "path": str(path), "label": "none"}}
     settings = CsvSettings(path=str(path), text=())
     rows = read_csv(settings, Path())

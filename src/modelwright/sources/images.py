@@ -6,9 +6,9 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
@@ -63,8 +63,19 @@ def read(settings: ImagesSettings, base: Path) -> Rows:
     Raises:
         DataError: no image at all, or a name or link that leads out of the source.
     """
+    return read_drawn(settings, base, lambda strata: range(len(strata)))
+
+
+def read_drawn(settings: ImagesSettings, base: Path, draw: Callable[[list[str]], Iterable[int]]) -> Rows:
+    """Return the images that `draw` chooses when it is told the part and class of each; no other file is opened.
+
+    Raises:
+        DataError: no image at all, or a name or link that leads out of the source.
+    """
     path = locate(settings.path, base, expected="a folder of images or a .zip of one")
     with opened(path) as tree:
+        drawn = draw([f"{member.part or ''}/{member.label}" for member in tree.members])
+        tree = replace(tree, members=tuple(tree.members[index] for index in drawn))
         size, mode = _survey(settings, tree)
         return _decode_all(settings, tree, size, mode, path)
 

@@ -13,6 +13,7 @@ from modelwright.core.settings import AUTO
 
 from .decoding import Decoded, TextSettings, decode_text, lines_of
 from .files import PartName, digest, locate, locate_parts, read_bytes
+from .packing import unpacked
 from .rows import Quarantined, Rows
 from .tree import opened
 
@@ -66,7 +67,7 @@ def _read_lines(settings: TextFileSettings, base: Path) -> Rows:
     for file in located:
         data = read_bytes(file.path)
         files[file.name] = digest(data)
-        decoded = decode_text(data, settings, file.path)
+        decoded = decode_text(unpacked(data, file.path), settings, file.path)
         lines = [line.rstrip("\r\n") for line in lines_of(decoded.text)]
         # The first file decides for the others: they must not be read differently.
         separator, position = _guess(lines, separator, position, file.path)

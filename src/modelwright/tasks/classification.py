@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.evidence import Evidence
-from .task import Batch, Examples, Task
+from .task import Batch, Collate, Examples, Room, Task
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def task(
     modality: str,
     examples: Callable[[Rows, dict[str, Any] | None], Examples],
-    collate: Callable[[Examples, np.ndarray], Batch],
+    collate: Collate,
     render: Callable[[Examples, int], dict[str, Any]],
 ) -> Task:
     """Return a classification task: the three words of its modality, and the four that all of them share."""
@@ -40,6 +40,22 @@ def losses(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
     # In float32 whatever the precision of the network: eight bits of mantissa are too few for a loss.
     return cross_entropy(model(**batch.inputs).float(), batch.targets, reduction="none")
+
+
+def gather(room: Room, name: str, column: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Return the rows of a column, in room that is there already.
+
+    Shapes: column (n, ...), indices (b,) -> (b, ...)
+    """
+    # `clip` only because numpy buffers its output otherwise; the indices come from a sampler and lie inside.
+    return column.take(indices, axis=0, out=room(name, (len(indices), *column.shape[1:]), column.dtype), mode="clip")
+
+
+def convert(room: Room, name: str, array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return an array in another type, in room that is there already."""
+    converted = room(name, array.shape, dtype)
+    np.copyto(converted, array)
+    return converted
 
 
 def sizes(batch: Batch) -> torch.Tensor:

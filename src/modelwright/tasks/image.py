@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +12,15 @@ import numpy as np
 from ..core.errors import DataError
 from . import classification
 from .settings import Image
-from .task import Batch, Examples, Task
+from .task import Batch, Examples, Room, Task, fresh
 
 if TYPE_CHECKING:
+    import torch
+
     from ..sources.rows import Rows
 
 
-def build(settings: Image) -> Task:
+def build(settings: Image, base: Path = Path()) -> Task:
     """Return the words of image classification."""
     return classification.task(
         "image", lambda rows, learnt: examples(rows, learnt, settings.normalise), collate, render
@@ -75,19 +79,29 @@ def _scale(images: np.ndarray, normalise: str) -> dict[str, list[float]]:
     return {"mean": mean.tolist(), "deviation": np.maximum(deviation, 1.0).tolist()}
 
 
-def collate(examples: Examples, indices: np.ndarray) -> Batch:
+def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batch:
     """Make a batch.
 
     Shapes: indices (b,) -> inputs.image (b, channels, height, width) float32, targets (b,) int64
     """
     import torch
 
-    learnt = examples.learnt
-    image_BHWC = torch.from_numpy(np.ascontiguousarray(examples.columns["image"][indices])).float()
-    image_BHWC.sub_(torch.tensor(learnt["mean"])).div_(torch.tensor(learnt["deviation"]))
-    targets = torch.from_numpy(examples.columns["target"][indices])
+    columns, learnt = examples.columns, examples.learnt
+    pixels = classification.gather(room, "pixels", columns["image"], indices)
+    image_BHWC = torch.from_numpy(classification.convert(room, "image", pixels, np.float32))
+    mean, deviation = _scale_tensors(tuple(learnt["mean"]), tuple(learnt["deviation"]))
+    image_BHWC.sub_(mean).div_(deviation)
+    targets = torch.from_numpy(classification.gather(room, "target", columns["target"], indices))
     # A view: channels stay last in memory, which is what oneDNN's convolutions are fastest with.
     return Batch({"image": image_BHWC.permute(0, 3, 1, 2)}, targets, indices)
+
+
+@lru_cache(maxsize=8)
+def _scale_tensors(mean: tuple[float, ...], deviation: tuple[float, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the scale as tensors, made once and not for every batch."""
+    import torch
+
+    return torch.tensor(mean), torch.tensor(deviation)
 
 
 def render(examples: Examples, index: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Text(Settings):
         "auto",
         pattern="^(auto|words|characters|bpe|hf:.+)$",
         description="how text becomes tokens; auto: characters where most letters are Chinese, Japanese or Korean, else words; "
-        "hf:PATH takes the tokeniser of a Hugging Face folder",
+        "hf:PATH takes the tokeniser of a Hugging Face folder, relative to the recipe",
     )
     vocabulary: int = Field(20_000, ge=10, description="largest number of distinct tokens, learnt on the training part")
     least: int = Field(1, ge=1, description="a token must occur this often in the training part")

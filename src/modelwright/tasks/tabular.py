@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,13 @@ from ..core.errors import DataError
 from . import classification
 from .columns import DATE, NUMBER, encode_column, learn_columns, unscaled
 from .settings import Tabular
-from .task import Batch, Examples, Task
+from .task import Batch, Examples, Room, Task, fresh
 
 if TYPE_CHECKING:
     from ..sources.rows import Rows
 
 
-def build(settings: Tabular) -> Task:
+def build(settings: Tabular, base: Path = Path()) -> Task:
     """Return the words of tabular classification."""
     return classification.task("tabular", lambda rows, learnt: examples(rows, learnt, settings), collate, render)
 
@@ -73,7 +74,7 @@ def _stack(columns: list[np.ndarray], rows: int, dtype: Any) -> np.ndarray:
     return np.stack(columns, axis=1).astype(dtype) if columns else np.zeros((rows, 0), dtype=dtype)
 
 
-def collate(examples: Examples, indices: np.ndarray) -> Batch:
+def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batch:
     """Make a batch.
 
     Shapes: indices (b,) -> numbers (b, k) float32, missing (b, k) float32, codes (b, m) int64; targets (b,) int64
@@ -81,12 +82,14 @@ def collate(examples: Examples, indices: np.ndarray) -> Batch:
     import torch
 
     columns = examples.columns
+    missing = classification.gather(room, "missing", columns["missing"], indices)
+    codes = classification.gather(room, "codes", columns["codes"], indices)
     inputs = {
-        "numbers": torch.from_numpy(np.asarray(columns["numbers"])[indices]),
-        "missing": torch.from_numpy(np.asarray(columns["missing"])[indices].astype(np.float32)),
-        "codes": torch.from_numpy(np.asarray(columns["codes"])[indices].astype(np.int64)),
+        "numbers": torch.from_numpy(classification.gather(room, "numbers", columns["numbers"], indices)),
+        "missing": torch.from_numpy(classification.convert(room, "absent", missing, np.float32)),
+        "codes": torch.from_numpy(classification.convert(room, "categories", codes, np.int64)),
     }
-    return Batch(inputs, torch.from_numpy(np.asarray(columns["target"])[indices]), indices)
+    return Batch(inputs, torch.from_numpy(classification.gather(room, "target", columns["target"], indices)), indices)
 
 
 def render(examples: Examples, index: int) -> dict[str, Any]:

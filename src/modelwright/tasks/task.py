@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,21 +16,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """Which group each row belongs to: numbers of names; or, where a column has no names, the numbers that stand in it."""
+
+    codes: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Examples:
     """Prepared rows: equally long columns, and what preparation learnt from the training part.
 
-    `target` is -1 where the label is not known.
+    `target` is -1 where the label is not known. `groups` lie apart from the columns, so that no model can take one for a feature.
     """
 
     columns: dict[str, np.ndarray]
     learnt: dict[str, Any]
+    groups: dict[str, Grouping] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def take(self, indices: np.ndarray) -> Examples:
         """Return the chosen rows, in the order asked for."""
-        return Examples({name: column[indices] for name, column in self.columns.items()}, self.learnt)
+        groups = {name: replace(group, codes=group.codes[indices]) for name, group in self.groups.items()}
+        return Examples({name: column[indices] for name, column in self.columns.items()}, self.learnt, groups)
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,21 @@ class Batch:
         return Batch(inputs, self.targets[start:stop], self.indices[start:stop])
 
 
+# name, shape, dtype -> an array to be filled; it may be used again once the batch is done with
+Room = Callable[[str, tuple[int, ...], Any], np.ndarray]
+
+
+def fresh(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return new memory: the room of whoever makes a single batch."""
+    return np.empty(shape, dtype)
+
+
+class Collate(Protocol):
+    """How a task makes a batch."""
+
+    def __call__(self, examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batch: ...
+
+
 @dataclass(frozen=True)
 class Task:
     """What a stage may want to know of a modality: seven words and no more."""
@@ -57,8 +82,8 @@ class Task:
     modality: str
     # rows, what was learnt (None: learn from these rows) -> examples
     examples: Callable[[Rows, dict[str, Any] | None], Examples]
-    # examples, indices -> batch
-    collate: Callable[[Examples, np.ndarray], Batch]
+    # examples, indices, room for the arrays -> batch
+    collate: Collate
     # model, batch -> loss of each example, (batch,)
     losses: Callable[[torch.nn.Module, Batch], torch.Tensor]
     # batch -> how much each example counts, (batch,): 1, or its tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ..core.errors import DataError
 from . import classification
 from .settings import Text
-from .task import Batch, Examples, Task
+from .task import Batch, Examples, Room, Task, fresh
 from .tokens import encode, learn_tokens
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 EXCERPT = 320
 
 
-def build(settings: Text) -> Task:
+def build(settings: Text, base: Path = Path()) -> Task:
     """Return the words of text classification."""
-    return classification.task("text", lambda rows, learnt: examples(rows, learnt, settings), collate, render)
+    return classification.task("text", lambda rows, learnt: examples(rows, learnt, settings, base), collate, render)
 
 
-def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text) -> Examples:
+def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text, base: Path) -> Examples:
     """Turn rows with a column `text` into examples; without `learnt`, learn classes and vocabulary from these rows.
 
     Raises:
@@ -41,7 +42,7 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text) -> Examp
     if learnt is None:
         learnt = {
             "classes": classification.learn_classes(rows.columns["label"]),
-            **learn_tokens(texts, settings.tokens, settings.vocabulary, settings.least, settings.length),
+            **learn_tokens(texts, settings.tokens, settings.vocabulary, settings.least, settings.length, base),
         }
     tokens, lengths = encode(texts, learnt)
     excerpts = np.array([_excerpt(text) for text in texts], dtype=f"S{EXCERPT}")
@@ -53,17 +54,23 @@ def _excerpt(text: str) -> bytes:
     return text.encode("utf-8", "replace")[:EXCERPT]
 
 
-def collate(examples: Examples, indices: np.ndarray) -> Batch:
+def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batch:
     """Make a batch, cut to its longest text.
 
     Shapes: indices (b,) -> inputs.tokens (b, t) int64, inputs.length (b,) int64, targets (b,) int64
     """
     import torch
 
-    lengths = np.asarray(examples.columns["length"])[indices].astype(np.int64)
-    tokens = np.asarray(examples.columns["tokens"])[indices][:, : lengths.max()].astype(np.int64)
-    inputs = {"tokens": torch.from_numpy(tokens), "length": torch.from_numpy(lengths)}
-    return Batch(inputs, torch.from_numpy(np.asarray(examples.columns["target"])[indices]), indices)
+    columns = examples.columns
+    length = classification.gather(room, "length", columns["length"], indices)
+    longest = int(length.max())
+    tokens = classification.gather(room, "tokens", columns["tokens"], indices)[:, :longest]
+    target = classification.gather(room, "target", columns["target"], indices)
+    inputs = {
+        "tokens": torch.from_numpy(classification.convert(room, "token_numbers", tokens, np.int64)),
+        "length": torch.from_numpy(classification.convert(room, "lengths", length, np.int64)),
+    }
+    return Batch(inputs, torch.from_numpy(target), indices)
 
 
 def render(examples: Examples, index: int) -> dict[str, Any]:

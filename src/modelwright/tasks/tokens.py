@@ -25,8 +25,12 @@ UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf
 LETTER = re.compile(r"[^\W\d_]")
 
 
-def learn_tokens(texts: Sequence[str], tokens: str, vocabulary: int, least: int, length: int) -> dict[str, Any]:
+def learn_tokens(
+    texts: Sequence[str], tokens: str, vocabulary: int, least: int, length: int, base: Path = Path()
+) -> dict[str, Any]:
     """Learn a vocabulary and a length from training texts; return them as plain data.
+
+    The path of a tokeniser is seen from `base`.
 
     Raises:
         RecipeError: the tokeniser that is named cannot be read.
@@ -42,7 +46,7 @@ def learn_tokens(texts: Sequence[str], tokens: str, vocabulary: int, least: int,
         learnt["vocabulary"] = ranked[: vocabulary - RESERVED]
         learnt["size"] = len(learnt["vocabulary"]) + RESERVED
     else:
-        learnt["tokeniser"] = _train_bpe(texts, vocabulary) if way == "bpe" else _foreign(way.removeprefix("hf:"))
+        learnt["tokeniser"] = _train_bpe(texts, vocabulary) if way == "bpe" else _foreign(way.removeprefix("hf:"), base)
         learnt["size"] = _load(learnt["tokeniser"]).get_vocab_size()
         if way.startswith("hf:"):
             learnt["padding"] = _padding(learnt["tokeniser"])
@@ -108,9 +112,9 @@ def _train_bpe(texts: Sequence[str], vocabulary: int) -> str:
     return trained
 
 
-def _foreign(path: str) -> str:
+def _foreign(path: str, base: Path) -> str:
     """Read the tokeniser of a Hugging Face folder: plain JSON, never code."""
-    file = find_folder(path, Path()) / "tokenizer.json"
+    file = find_folder(path, base) / "tokenizer.json"
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
