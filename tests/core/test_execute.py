@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -214,21 +215,26 @@ def test_a_record_that_the_journal_does_not_know_is_made_again(toys: list[str], 
 
 def test_runs_inside_runs_are_kept_and_limited(toys: list[str], run_folder: Path) -> None:
     made = run(recipe(run_folder, learn={"deeper": 2}), folder=run_folder)
-    assert toys == ["fetch", "learn", "fetch", "learn", "fetch", "learn", "judge", "ship"]
+    # What was fetched once is not fetched again by the runs inside.
+    assert toys == ["fetch", "learn", "learn", "learn", "judge", "ship"]
     inner = list(made.folder.glob("inner/*/run.json"))
     assert len(inner) == 1
     with pytest.raises(RecipeError, match="deeper than 2"):
-        run(recipe(run_folder, learn={"deeper": 3}), folder=run_folder)
+        run(recipe(run_folder, learn={"deeper": 3}), folder=run_folder.with_name("deeper"))
 
 
-def test_what_auto_became_is_stored_and_used_again(toys: list[str], run_folder: Path) -> None:
+def test_what_auto_became_is_stored_for_the_stage_as_it_stands(toys: list[str], run_folder: Path) -> None:
     first = run(recipe(run_folder, learn={"choose": True}), folder=run_folder)
-    assert first.state()["resolved"] == {"learn.size": {"value": 2, "why": "as many as there were calls"}}
-    again = run(recipe(run_folder, learn={"choose": True, "rate": 0.2}), folder=run_folder)
-    model = again.artifact("model")
-    assert model is not None
-    assert json.loads((model.path / "inner" / "data.json").read_text()) == [0.2, 2]
+    stored = first.state()["resolved"]["learn.size"]
+    assert (stored["value"], stored["why"]) == (2, "as many as there were calls")
+    # The same stage, made anew, takes what was chosen before; another recipe chooses for itself.
+    shutil.rmtree(run_folder / "stages")
+    again = run(recipe(run_folder, learn={"choose": True}), folder=run_folder)
+    assert again.state()["resolved"]["learn.size"] == stored
     assert events(again).count("auto resolved") == 1
+    other = run(recipe(run_folder, learn={"choose": True, "rate": 0.2}), folder=run_folder)
+    assert other.state()["resolved"]["learn.size"]["value"] != 2
+    assert events(other).count("auto resolved") == 2
 
 
 def test_a_stage_may_not_break_its_own_declaration(

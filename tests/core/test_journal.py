@@ -285,3 +285,30 @@ def test_short_writes_are_finished(kept: tuple[Path, Path], monkeypatch: pytest.
     monkeypatch.setattr(files.os, "write", lambda handle, content: real(handle, content[:5]))
     Journal(path, witness).append("slow")
     assert verify_journal(path, witness) == COUNT + 1
+
+
+def test_a_new_journal_gets_a_new_witness_and_the_old_one_stays(kept: tuple[Path, Path]) -> None:
+    """As when somebody deletes a run folder: what comes next must verify, and that a journal is gone must show."""
+    path, witness = kept
+    before = witness.read_bytes()
+    for number in (1, 2):
+        path.unlink()
+        opened = Journal(path, witness)
+        opened.append("something else")
+        opened.checkpoint()
+        assert verify_journal(path, witness) == 2
+        (first, _) = read_journal(path)
+        assert first.event == "witness of a journal that is gone set aside"
+        assert first.data["witness"] == f"witness.{number}"
+        assert (witness.with_name(f"witness.{number}").read_bytes() == before) == (number == 1)
+    with pytest.raises(DamagedArtifact, match="the journal has 2 records"):
+        verify_journal(path, witness.with_name("witness.1"))
+    assert json.loads(read_journal(path)[0].data["saw"])["records"] == 2
+
+
+def test_a_journal_that_is_there_keeps_its_witness(kept: tuple[Path, Path]) -> None:
+    path, witness = kept
+    path.write_bytes(b"")
+    Journal(path, witness)
+    with pytest.raises(DamagedArtifact, match="the journal has 0 records"):
+        verify_journal(path, witness)

@@ -64,6 +64,30 @@ def test_what_is_asked_brings_what_it_needs_and_no_more() -> None:
     assert ordered(LIFE, until="prepare") == ["prepare"]
 
 
+SEARCHED = {**LIFE, **stages(search={"edits": ("prepare", "train", "model"), "gives": ("choice",)})}
+
+
+def test_what_edits_comes_before_all_that_it_edits() -> None:
+    found = ordered(SEARCHED, *SEARCHED)
+    assert found[:3] == ["search", "prepare", "train"]
+    assert sorted(found) == sorted(SEARCHED)
+    # Whatever is asked for, or it would be made of another recipe; but only where the recipe has a section for it.
+    assert ordered(SEARCHED, *SEARCHED, until="train") == ["search", "prepare", "train"]
+    assert ordered(SEARCHED, *LIFE, until="train") == ["prepare", "train"]
+    assert ordered(SEARCHED, *SEARCHED, until="search") == ["search"]
+
+
+def test_a_reader_waits_too_and_what_the_editor_needs_does_not() -> None:
+    table = stages(
+        fetch={"gives": ("raw",), "reads": ("model",)},
+        search={"edits": ("model",), "needs": ("raw",), "gives": ("choice",)},
+        learn={"reads": ("model",), "needs": ("raw",), "gives": ("made",)},
+        aside={"gives": ("other",)},
+    )
+    assert ordered(table, "search", "learn") == ["fetch", "search", "learn"]
+    assert ordered(table, "search", "learn", until="aside") == ["aside"], "what is not edited does not wait"
+
+
 def test_a_circle_is_named() -> None:
     table = stages(egg={"needs": ("hen",), "gives": ("egg",)}, hen={"needs": ("egg",), "gives": ("hen",)}, other={})
     with pytest.raises(RecipeError, match=r"the stages wait for each other: .*(egg -> hen|hen -> egg)"):

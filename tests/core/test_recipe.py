@@ -245,6 +245,38 @@ def test_an_override_changes_one_key(train: str, override: str, key: str, value:
     assert found == value
 
 
+def test_an_override_reaches_into_a_part_that_the_recipe_leaves_at_its_default(write: Any) -> None:
+    path = write(HEAD)
+    train: Any = load_recipe(path, ("train.optimiser.lr=0.25", "train.batch=3")).sections["train"]
+    assert (train.optimiser.kind, train.optimiser.lr, train.batch) == ("adam", 0.25, 3)
+    assert load_recipe(path).edited({"train.optimiser.beta1": 0.5}).sections["train"].optimiser.beta1 == 0.5  # type: ignore[attr-defined]
+    # A part of another kind is named first, as it stands on the command line.
+    train = load_recipe(path, ("train.optimiser.kind=sgd", "train.optimiser.momentum=0.5")).sections["train"]
+    assert (train.optimiser.kind, train.optimiser.momentum) == ("sgd", 0.5)
+    assert "'train.optimiser.momentum' is not a key" in one(path, "train.optimiser.momentum=0.5")
+    assert "'train.nothing' is not a key" in one(path, "train.nothing.lr=0.5")
+
+
+TEXT = "version: 1\nname: test\ntask: text\ndata: {kind: csv, path: a.csv}\nmodel: bag\n"
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("augment: {flip: 0.5}", "'train.augment' is for image, and the task is text; expected no train.augment"),
+        ("mixing: [label_smoothing, mixup]", "'train.mixing.1': 'mixup' is for image, and the task is text"),
+        ("mixing: [cutmix]", "'train.mixing.0': 'cutmix' is for image, and the task is text"),
+    ],
+)
+def test_a_part_inside_a_section_must_serve_the_task(train: str, said: str, write: Any) -> None:
+    assert said in one(write(f"{TEXT}train: {{{train}}}\n"))
+    assert load_recipe(write(f"{HEAD}train: {{{train}}}\n"))
+
+
+def test_a_part_that_is_not_asked_for_need_not_serve(write: Any) -> None:
+    assert load_recipe(write(f"{TEXT}train: {{augment: {{flip: 0.0}}, mixing: [label_smoothing]}}\n"))
+
+
 def test_overrides_of_the_rest(write: Any) -> None:
     path = write(HEAD + "evaluate:\n")
     recipe = load_recipe(

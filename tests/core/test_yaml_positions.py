@@ -169,3 +169,13 @@ def test_odd_characters_and_tags_are_recipe_errors(text: str) -> None:
 def test_no_text_at_all_crashes_the_reader(text: str) -> None:
     with suppress(RecipeError):
         parse_yaml(text, "x")
+
+
+def test_a_call_keeps_its_commas_between_braces_and_brackets() -> None:
+    text = "a: {x: log(1e-4, 1e-1), y: log(1, 1e-1), z: [int(1, 2, 3), 4], w: 5}\nb: log(1, 2)\nc: ['f(1', '2)']\n"
+    data = parse_yaml(text, "calls").data
+    assert data["a"] == {"x": "log(1e-4, 1e-1)", "y": "log(1, 1e-1)", "z": ["int(1, 2, 3)", 4], "w": 5}
+    assert data["b"] == "log(1, 2)"
+    assert data["c"] == ["f(1", "2)"], "what stands in quotes stays as it is"
+    # A call that never ends takes nothing that has a value of its own.
+    assert parse_yaml("a: {x: log(1, 2, y: 3}\n", "open").data == {"a": {"x": "log(1, 2", "y": 3}}

@@ -30,13 +30,26 @@ NETWORKS = _parts(
 
 BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     # In life-cycle order; the core itself orders them by what they need and give.
-    "stage": {name: (f"{HERE}.stages.{name}.settings:STAGE",) for name in ("prepare", "train", "evaluate", "release")},
-    # The sections of a recipe that belong to no stage: each is one part, chosen by name from the kind given here.
-    "section": {"task": ("choice", "task"), "data": ("choice", "source"), "model": ("choice", "model")},
+    "stage": {
+        name: (f"{HERE}.stages.{name}.settings:STAGE",)
+        for name in ("tune", "prepare", "train", "compress", "evaluate", "audit", "prove_resume", "release")
+    },
+    # The sections of a recipe that belong to no stage: one part, chosen by name from the kind given here, or plain settings.
+    "section": {
+        "task": ("choice", "task"),
+        "data": ("choice", "source"),
+        "model": ("choice", "model"),
+        "serve": ("settings", f"{HERE}.stages.serve.settings:Serve"),
+    },
     # Everything a user can do besides running stages and that needs an inner ring.
     "action": {
         "predict": ("", f"{HERE}.stages.release.predict:predict"),
         "verify": ("", f"{HERE}.stages.release.verify:verify"),
+        "signed": ("", f"{HERE}.stages.release.verify:verify_papers"),
+        "serve": ("", f"{HERE}.stages.serve.run:serve"),
+        "serving": ("", f"{HERE}.stages.serve.run:settings_for"),
+        "keys": ("", f"{HERE}.stages.serve.keys:manage"),
+        "feedback": ("", f"{HERE}.stages.serve.feedback:read_feedback"),
         "open": ("", f"{HERE}.engine.predictor:open_predictor"),
         "answer": ("", f"{HERE}.engine.answering:answer_arrays"),
         "detect": ("", f"{HERE}.sources.detect:detect"),
@@ -48,6 +61,13 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "text": ("", f"{HERE}.sources.inputs:read_texts"),
         "tabular": ("", f"{HERE}.sources.inputs:read_records"),
     },
+    # Modality -> how a model of it is asked over HTTP, and what says why it answered so.
+    "door": {
+        "image": ("", f"{HERE}.stages.serve.pictures:build"),
+        "text": ("", f"{HERE}.stages.serve.texts:build"),
+        "tabular": ("", f"{HERE}.stages.serve.records:build"),
+    },
+    "explainer": dict.fromkeys(("image", "text", "tabular"), ("", f"{HERE}.stages.serve.occlusion:occlude")),
     "task": _parts(
         "tasks.settings",
         image="Image tasks.image:build",
@@ -60,11 +80,14 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         **_parts("sources.images", images="ImagesSettings sources.images:read"),
         **_parts("sources.delimited", csv="CsvSettings sources.delimited:read"),
         **_parts("sources.jsonl", jsonl="JsonlSettings sources.jsonl:read"),
+        **_parts("sources.jsonarray", json="JsonSettings sources.jsonarray:read"),
         **_parts("sources.parquet", parquet="ParquetSettings sources.parquet:read"),
         **_parts("sources.textfile", text="TextFileSettings sources.textfile:read"),
         **_parts("sources.arrays", arrays="ArraysSettings sources.arrays:read"),
         **_parts("sources.hub", hub="HubSettings sources.hub:read"),
     },
+    # Source -> what reads only the rows that are drawn, where reading a row costs more than choosing it.
+    "drawn": {"images": ("", f"{HERE}.sources.images:read_drawn")},
     "model": {
         **_parts(
             "models.at_once_settings",
@@ -84,6 +107,20 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrained": {
         "backbone": ("", f"{HERE}.models.backbone:read_weights"),
         "hf": ("", f"{HERE}.models.hugging_face:read_weights"),
+    },
+    "compression": _parts(
+        "methods.compression.settings",
+        quantise="Quantise stages.compress.quantise:run",
+        prune="Prune stages.compress.prune:run",
+        low_rank="LowRank stages.compress.low_rank:run",
+        distil="Distil stages.compress.distil:run",
+        export="Export stages.compress.export:run",
+    ),
+    # What a compressed network needs done before its weights fit: the other halves of the steps above.
+    "rebuilding": {
+        "widths": ("", f"{HERE}.methods.compression.channels:rebuild_widths"),
+        "thin": ("", f"{HERE}.methods.compression.thin:rebuild_thin"),
+        "int8": ("", f"{HERE}.methods.compression.int8:rebuild_int8"),
     },
     "optimiser": _parts(
         "methods.optimisation.settings",
@@ -111,6 +148,24 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         cosine="CosineSettings methods.optimisation.schedules:build_cosine",
         one_cycle="OneCycleSettings methods.optimisation.schedules:build_one_cycle",
         wsd="WsdSettings methods.optimisation.schedules:build_wsd",
+        plateau="PlateauSettings engine.plateau:build",
+    ),
+    "low_rank": _parts(
+        "methods.low_rank.settings",
+        none="NoLowRank methods.low_rank.adapt:adapt_none",
+        lora="Lora methods.low_rank.adapt:adapt_lora",
+        svd="Svd methods.low_rank.adapt:adapt_svd",
+    ),
+    "privacy": _parts(
+        "methods.privacy.settings",
+        none="NoPrivacy engine.private:build_none",
+        dp_sgd="DpSgd engine.private:build_dp_sgd",
+    ),
+    "averaging": _parts(
+        "methods.optimisation.averaging_settings",
+        none="NoAverage engine.averaging:build_none",
+        ema="EmaSettings engine.averaging:build_ema",
+        swa="SwaSettings engine.averaging:build_swa",
     ),
     "objective": {
         **_parts("engine.settings", mean="Mean engine.objectives:build_mean"),
@@ -119,11 +174,26 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
             class_weights="ClassWeightsSettings engine.objectives:build_class_weights",
             focal="FocalSettings engine.objectives:build_focal",
         ),
+        **_parts(
+            "methods.fairness.settings",
+            reweighing="Reweighing engine.group_objectives:build_reweighing",
+            group_robust="GroupRobust engine.group_objectives:build_group_robust",
+        ),
     },
     "sampler": {
         **_parts("engine.settings", shuffled="ShuffledSampling engine.samplers:build_shuffled"),
-        **_parts("methods.balance.settings", balanced="BalancedSamplingSettings engine.samplers:build_balanced"),
+        **_parts(
+            "methods.balance.settings",
+            balanced="BalancedSamplingSettings engine.samplers:build_balanced",
+            over_sampling="OverSamplingSettings engine.class_samplers:build_over_sampling",
+            under_sampling="UnderSamplingSettings engine.class_samplers:build_under_sampling",
+        ),
     },
+    "resampling": _parts(
+        "methods.balance.settings",
+        none="NoResampling engine.resampling:keep",
+        smote="SmoteSettings engine.resampling:smote",
+    ),
     "mixing": _parts(
         "methods.augmentation.settings",
         label_smoothing="LabelSmoothingSettings engine.mixing:build_label_smoothing",

@@ -6,28 +6,30 @@ inputs, the code it may run and the environment. Change one of these and it, and
 
 from __future__ import annotations
 
-import platform
 import shutil
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import registry
+from . import registry, unfinished
 from .artifact import AGAIN, Artifact, find, find_about, store, verify
 from .digest import code_digest, digest_of
+from .environment import environment
 from .errors import DamagedArtifact, ModelwrightError, RecipeError
 from .evidence import Evidence
-from .files import write_json
+from .family import FINISHED, INNER, find_in_family, take_over
+from .files import read_json, write_json
 from .journal import Journal, read_journal
 from .order import order
 from .recipe import Recipe
 from .run import Record, Run
-from .stage import Answer, Context, OnProgress, Progress, Stage
+from .settings import effective
+from .stage import EDITS, Answer, Context, OnProgress, Progress, Stage
 
 DEPTH_LIMIT = 2
-FINISHED = "stage finished"
 
 
 def go_on(progress: Progress) -> Answer:
@@ -42,9 +44,14 @@ def run(
     *,
     folder: Path | None = None,
     from_scratch: bool = False,
+    allow_change: bool = False,
     depth: int = 0,
+    outermost: Path | None = None,
 ) -> Run:
     """Run what a recipe asks for (or up to one stage) in a run folder, and return the run.
+
+    `from_scratch` forgets what was made before; `allow_change` lets an unfinished stage go on under another recipe, code,
+    data or environment than it began with. `depth` and `outermost` are for runs inside runs.
 
     Raises:
         ModelwrightError: whatever a stage met; what was finished before stays, and the journal says what happened.
@@ -58,14 +65,44 @@ def run(
     recipe, stages = with_defaults(recipe, until)
     opened = Run(folder or Path("runs") / recipe.name)
     with opened.opened() as journal:
-        opened.update(recipe=recipe.resolved(), base=str(recipe.base))
+        before = opened.state()
+        opened.update(recipe=recipe.resolved(), base=str(recipe.base), edited=None)
+        if from_scratch:
+            _forget_all(opened, stages)
         journal.append("run started", recipe=recipe.digest, stages=[stage.name for stage in stages])
-        execution = _Execution(opened, journal, recipe, on_progress, from_scratch, depth)
+        manner = Manner(on_progress, from_scratch, allow_change, depth, outermost or opened.folder)
+        execution = _Execution(opened, journal, recipe, manner, before)
         for stage in stages:
             execution.execute(stage)
         journal.append("run finished")
         journal.checkpoint()
     return opened
+
+
+def run_inside(outer: Run, recipe: Recipe, until: str, manner: Manner) -> Run:
+    """Run another recipe in a run of its own inside a run; what any run of the family has made is not made again."""
+    return run(
+        recipe,
+        until,
+        manner.on_progress,
+        folder=inner_folder(outer, recipe),
+        allow_change=manner.allow_change,
+        depth=manner.depth + 1,
+        outermost=manner.outermost,
+    )
+
+
+def inner_folder(outer: Run, recipe: Recipe) -> Path:
+    """Return where the run of a recipe inside another run lies."""
+    return outer.folder / INNER / f"{recipe.name}-{recipe.digest[:16]}"
+
+
+def _forget_all(opened: Run, stages: list[Stage]) -> None:
+    """Let go of what these stages ever made here, and of the runs inside."""
+    for stage in stages:
+        for path in opened.records.glob(f"{stage.name}-{'[0-9a-f]' * 16}.json"):
+            path.unlink()
+    shutil.rmtree(opened.folder / INNER, ignore_errors=True)
 
 
 def with_defaults(recipe: Recipe, until: str | None) -> tuple[Recipe, list[Stage]]:
@@ -75,44 +112,62 @@ def with_defaults(recipe: Recipe, until: str | None) -> tuple[Recipe, list[Stage
     return (recipe.edited(missing) if missing else recipe), stages
 
 
-def key_of(stage: Stage, recipe: Recipe, inputs: dict[str, Artifact], gathered: list[Evidence]) -> str:
-    """Return the key under which a stage's record is kept."""
-    resolved = recipe.resolved()
-    return digest_of(
-        {
-            "sections": {name: resolved.get(name) for name in ("name", "seed", stage.name, *stage.reads)},
-            "inputs": {kind: artifact.digest for kind, artifact in inputs.items()},
-            "gathered": [item.to_json() for item in gathered],
-            "code": code_digest(stage.name),
-            "environment": environment(),
-            "outside": registry.load(stage.fingerprint)(recipe) if stage.fingerprint else "",
-        }
-    )
+def ingredients_of(
+    stage: Stage, recipe: Recipe, inputs: dict[str, Artifact], gathered: list[Evidence]
+) -> dict[str, Any]:
+    """Return all that the result of a stage may depend on; its digest is the key under which the record is kept."""
+    header = {"name": recipe.name, "seed": recipe.seed}
+    sections = {
+        name: effective(recipe.sections[name]) if name in recipe.sections else None
+        for name in (stage.name, *stage.reads)
+    }
+    return {
+        "sections": {**header, **sections},
+        "inputs": {kind: artifact.digest for kind, artifact in inputs.items()},
+        "gathered": [item.to_json() for item in gathered],
+        "code": code_digest(stage.name),
+        "environment": environment(),
+        "outside": registry.load(stage.fingerprint)(recipe) if stage.fingerprint else "",
+    }
 
 
-def environment() -> dict[str, str]:
-    """Return what else a result may depend on: versions and the kind of device; nothing heavy is imported."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in ("torch", "numpy", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    found["device"] = "cuda" if Path("/dev/nvidia0").exists() else "cpu"
-    return found
+@dataclass(frozen=True)
+class Manner:
+    """How a run is done, whatever its recipe says."""
+
+    on_progress: OnProgress
+    from_scratch: bool
+    allow_change: bool
+    depth: int
+    # The run folder in which all the runs inside runs lie.
+    outermost: Path
+
+
+class _Listener:
+    """State: whether the world has answered 'stop' to a sign of life, so that the stage ended before its time."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+        self.stopped = False
+
+    def __call__(self, progress: Progress) -> Answer:
+        answer = self.on_progress(progress)
+        self.stopped = self.stopped or answer == "stop"
+        return answer
 
 
 class _Execution:
     """Owns what the stages of one run have made so far: artifacts by kind, evidence in order, the current record of each."""
 
     def __init__(
-        self, opened: Run, journal: Journal, recipe: Recipe, on_progress: OnProgress, from_scratch: bool, depth: int
+        self, opened: Run, journal: Journal, recipe: Recipe, manner: Manner, state_before: dict[str, Any]
     ) -> None:
-        self.run, self.journal, self.recipe = opened, journal, recipe
-        self.on_progress, self.from_scratch, self.depth = on_progress, from_scratch, depth
+        self.run, self.journal, self.recipe, self.manner = opened, journal, recipe, manner
+        self.state_before = state_before
         self.artifacts: dict[str, Artifact] = {}
+        self.first: dict[str, Artifact] = {}
         self.evidence: list[Evidence] = []
-        self.before: dict[str, str] = opened.state()["current"]
+        self.before: dict[str, str] = state_before["current"]
         self.current: dict[str, str] = {}
         self.sealed = {
             item.data["key"]: item.data.get("record") for item in read_journal(journal.path) if item.event == FINISHED
@@ -120,27 +175,49 @@ class _Execution:
 
     def execute(self, stage: Stage) -> None:
         """Run one stage, or take what it made before under the same key."""
-        inputs = {kind: self.artifacts[kind] for kind in stage.needs}
+        inputs = {kind: self.first[kind] if kind in stage.needs_first else self.artifacts[kind] for kind in stage.needs}
         for artifact in inputs.values():
             verify(artifact)
         gathered = list(self.evidence) if stage.gathers else []
-        key = key_of(stage, self.recipe, inputs, gathered)
+        ingredients = ingredients_of(stage, self.recipe, inputs, gathered)
+        key = digest_of(ingredients)
         work = self.run.folder / "work" / f"{stage.name}-{key[:16]}"
-        if self.from_scratch:
-            self.run.record_path(stage.name, key).unlink(missing_ok=True)
-            shutil.rmtree(work, ignore_errors=True)
+        if self.manner.from_scratch:
+            self._forget(stage, key, work)
         record = self._made_before(stage.name, key)
         if record is not None:
-            self.on_progress(Progress(stage.name, message="nothing to do: made already"))
+            self.manner.on_progress(Progress(stage.name, message="nothing to do: made already"))
             self.journal.append("stage skipped", stage=stage.name, key=key)
+        elif (record := self._made_in_family(stage.name, key, inputs)) is not None:
+            self.manner.on_progress(Progress(stage.name, message="nothing to do: made already"))
         else:
             # Should the stage fail, what an earlier recipe gave here must not pass for what this one gives.
             self._keep_later_ones(changed=self.before.get(stage.name) != key)
-            record = self._execute(stage, key, work, inputs, gathered)
-        self.current[stage.name] = key
+            taken = self._settle_change(stage, work, ingredients) if stage.resumable else None
+            work.mkdir(parents=True, exist_ok=True)
+            record = self._execute(stage, key, work, inputs, gathered, taken)
+        self.current[stage.name] = record.key
         self._keep_later_ones(changed=False)
-        self.artifacts.update({kind: find(self.run.shelf, kind, digest) for kind, digest in record.outputs.items()})
+        given = {kind: find(self.run.shelf, kind, digest) for kind, digest in record.outputs.items()}
+        self.artifacts.update(given)
+        self.first = {**given, **self.first}
         self.evidence += record.evidence
+        if stage.edits:
+            self._edit(stage, [self.artifacts[kind] for kind in record.outputs])
+
+    def _edit(self, stage: Stage, given: list[Artifact]) -> None:
+        """Go on with the recipe as a stage has changed it, as if it had been written so."""
+        edits: dict[str, Any] = {}
+        for artifact in given:
+            if (artifact.path / EDITS).exists():
+                verify(artifact)
+                edits.update(read_json(artifact.path / EDITS))
+        foreign = {key.split(".")[0] for key in edits} - set(stage.edits)
+        if foreign:
+            raise AssertionError(f"stage {stage.name} does not declare that it edits {', '.join(sorted(foreign))}")
+        self.recipe = self.recipe.without(stage.name).edited(edits)
+        self.run.update(edited=self.recipe.resolved())
+        self.journal.append("recipe edited", stage=stage.name, edits=edits)
 
     def _keep_later_ones(self, changed: bool) -> None:
         """Store which records are current; what came later in an earlier run stays true only while nothing before it has changed."""
@@ -167,6 +244,33 @@ class _Execution:
             )
         return record
 
+    def _made_in_family(self, stage: str, key: str, inputs: dict[str, Artifact]) -> Record | None:
+        """Take what another run of the family gave under this key."""
+        found = find_in_family(self.manner.outermost, self.run, stage, key)
+        if found is None:
+            return None
+        relative, record = found
+        where = str(relative.folder.relative_to(self.manner.outermost))
+        digests = {kind: item.digest for kind, item in inputs.items()}
+        self.journal.append("stage started", stage=stage, key=key, inputs=digests, taken_from=where)
+        take_over(relative, record, self.run)
+        self._seal(record, taken_from=where)
+        return record
+
+    def _seal(self, record: Record, **more: Any) -> None:
+        """Store the record of a finished stage, and bind it to the journal."""
+        write_json(self.run.record_path(record.stage, record.key), record.to_json())
+        self.journal.append(
+            FINISHED,
+            stage=record.stage,
+            key=record.key,
+            outputs=record.outputs,
+            seconds=record.seconds,
+            record=digest_of(record.to_json()),
+            **more,
+        )
+        self.journal.checkpoint()
+
     def _still_there(self, record: Record) -> bool:
         for kind, digest in record.outputs.items():
             try:
@@ -175,20 +279,60 @@ class _Execution:
                 return False
         return True
 
+    def _forget(self, stage: Stage, key: str, work: Path) -> None:
+        """Let go of what the stage made or began, under this key, and of what it began under others."""
+        self.run.record_path(stage.name, key).unlink(missing_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
+        if stage.resumable and (gone := unfinished.forget_others(work, failed_only=False)):
+            self.journal.append("unfinished work forgotten", stage=stage.name, work=gone)
+
+    def _settle_change(self, stage: Stage, work: Path, ingredients: dict[str, Any]) -> unfinished.Takeover | None:
+        """See to unfinished work under another key: refuse, or take it over when told so.
+
+        Raises:
+            RecipeError: there is some, and nobody has allowed the change.
+        """
+        taken = None
+        old = unfinished.find_other(work)
+        if old is not None:
+            before = unfinished.ingredients_in(old)
+            changed = unfinished.differences(before, ingredients)
+            if changed and not self.manner.allow_change:
+                self.journal.append("change refused", stage=stage.name, work=old.name, changed=changed)
+                # `resume` must still find the recipe of what is unfinished.
+                names = ("recipe", "base", "edited", "current")
+                self.run.update(**{name: self.state_before[name] for name in names})
+                raise unfinished.refusal(stage.name, old, changed)
+            taken = unfinished.take_over(old, work, before)
+            if changed:
+                self.journal.append("change allowed", stage=stage.name, work=old.name, now=work.name, changed=changed)
+        unfinished.begin(work, ingredients)
+        return taken
+
     def _execute(
-        self, stage: Stage, key: str, work: Path, inputs: dict[str, Artifact], gathered: list[Evidence]
+        self,
+        stage: Stage,
+        key: str,
+        work: Path,
+        inputs: dict[str, Artifact],
+        gathered: list[Evidence],
+        taken: unfinished.Takeover | None,
     ) -> Record:
         self.journal.append(
             "stage started", stage=stage.name, key=key, inputs={kind: item.digest for kind, item in inputs.items()}
         )
-        work.mkdir(parents=True, exist_ok=True)
-        context = self._context(stage, work, inputs, gathered)
+        listener = _Listener(self.manner.on_progress)
+        context = self._context(stage, key, work, inputs, gathered, listener)
         started, cpu_started = time.monotonic(), time.process_time()
         try:
             registry.load(stage.function)(context)
         except BaseException as error:
             reason = str(error) if isinstance(error, ModelwrightError) else type(error).__name__
             self.journal.append("stage failed", stage=stage.name, key=key, reason=reason)
+            # Checkpoints that do not fit stay with the recipe that they fit.
+            given_back = taken and isinstance(error, RecipeError) and unfinished.give_back(taken)
+            if stage.resumable and not given_back:
+                unfinished.note_failure(work, error)
             self.journal.checkpoint()
             raise
         missing = set(stage.gives) - set(context.outputs)
@@ -196,21 +340,25 @@ class _Execution:
             raise AssertionError(f"stage {stage.name} did not give {', '.join(sorted(missing))}")
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         outputs = {kind: item.digest for kind, item in context.outputs.items()}
+        if listener.stopped:
+            # What was stopped before its time must never pass for what the recipe asks for.
+            key = digest_of({"stopped": key})
         record = Record(stage.name, key, outputs, tuple(context.evidence), round(seconds, 3), round(cpu_seconds, 3))
-        write_json(self.run.record_path(stage.name, key), record.to_json())
-        self.journal.append(
-            FINISHED,
-            stage=stage.name,
-            key=key,
-            outputs=outputs,
-            seconds=record.seconds,
-            record=digest_of(record.to_json()),
-        )
-        self.journal.checkpoint()
+        self._seal(record)
         shutil.rmtree(work, ignore_errors=True)
+        if stage.resumable:
+            unfinished.forget_others(work, failed_only=True)
         return record
 
-    def _context(self, stage: Stage, work: Path, inputs: dict[str, Artifact], gathered: list[Evidence]) -> Context:
+    def _context(
+        self,
+        stage: Stage,
+        key: str,
+        work: Path,
+        inputs: dict[str, Artifact],
+        gathered: list[Evidence],
+        on_progress: OnProgress,
+    ) -> Context:
         return Context(
             stage=stage,
             recipe=self.recipe,
@@ -218,31 +366,30 @@ class _Execution:
             gathered=tuple(gathered),
             folder=self.run.folder,
             work=work,
-            on_progress=self.on_progress,
+            on_progress=on_progress,
             run_recipe=self._run_inside,
             store=lambda filled, kind: store(filled, kind, self.run.shelf),
             find=lambda kind, about: find_about(self.run.shelf, kind, about),
             note=self.journal.append,
-            choose=self._choose,
+            choose=partial(self._choose, key),
+            chosen=partial(self._chosen, key),
         )
 
     def _run_inside(self, recipe: Recipe, until: str, on_progress: OnProgress | None = None) -> Run:
-        folder = self.run.folder / "inner" / f"{recipe.name}-{recipe.digest[:16]}"
-        return run(
-            recipe,
-            until,
-            on_progress or self.on_progress,
-            folder=folder,
-            from_scratch=self.from_scratch,
-            depth=self.depth + 1,
-        )
+        manner = replace(self.manner, on_progress=on_progress or self.manner.on_progress)
+        return run_inside(self.run, recipe, until, manner)
 
-    def _choose(self, key: str, decide: Callable[[], tuple[Any, str]]) -> Any:
-        """Resolve an `auto` once: what it became, and why, is stored in the run and used again by resume."""
+    def _choose(self, stage_key: str, name: str, decide: Callable[[], tuple[Any, str]]) -> Any:
+        """Resolve an `auto` once for a stage as it stands: what it became, and why, is stored and used again by resume."""
         resolved = self.run.state()["resolved"]
-        if key not in resolved:
+        if resolved.get(name, {}).get("stage_key") != stage_key:
             value, why = decide()
-            resolved[key] = {"value": value, "why": why}
+            resolved[name] = {"value": value, "why": why, "stage_key": stage_key}
             self.run.update(resolved=resolved)
-            self.journal.append("auto resolved", name=key, value=value, why=why)
-        return resolved[key]["value"]
+            self.journal.append("auto resolved", name=name, value=value, why=why)
+        return resolved[name]["value"]
+
+    def _chosen(self, stage_key: str, name: str) -> Any:
+        """Return what an `auto` became before, for the stage as it stands; None where nothing was chosen yet."""
+        found = self.run.state()["resolved"].get(name, {})
+        return found.get("value") if found.get("stage_key") == stage_key else None

@@ -66,10 +66,13 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def new_folder(final: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; when the block ends well it appears, durable, as `final`."""
+def new_folder(final: Path, needed: int = 0) -> Iterator[Path]:
+    """Give a temporary folder to fill; when the block ends well it appears, durable, as `final`.
+
+    `needed` is how many bytes it will take, for whoever has not got them.
+    """
     temporary = final.with_name(f"{UNFINISHED}{os.getpid()}-{final.name}")
-    with explained(final):
+    with explained(final, needed):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
@@ -86,6 +89,14 @@ def new_folder(final: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder such that it is there whole or not at all, also when the process dies half-way."""
+    doomed = folder.with_name(f"{UNFINISHED}{os.getpid()}-{folder.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.replace(folder, doomed)
+    shutil.rmtree(doomed)
 
 
 def sync_folder(folder: Path) -> None:
@@ -118,6 +129,12 @@ def explained(path: Path, needed: int = 0) -> Iterator[None]:
                 f"the disk is full: {need}{format_bytes(free)} free",
                 where=path,
                 next_step="free some space and run the same command again; what was stored before is untouched",
+            ) from error
+        if error.errno == errno.EIO:
+            raise BudgetError(
+                f"the disk does not do as it is told: {os.strerror(error.errno)}",
+                where=path,
+                next_step="look at the system's log, or choose another disk with --runs FOLDER; what was stored before is untouched",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise RecipeError(

@@ -18,7 +18,7 @@ from .units import FACTORS, parse_quantity
 COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 FIELDS = {"value": "value", "lower_bound": "low", "upper_bound": "high", "n": "n"}
 GATE = re.compile(
-    r"\s*(?P<claim>[^\s<>=\[\]]+?(?:\[[^\]]*\])?)\.(?P<field>[a-z_]+)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<threshold>.+?)\s*"
+    r"\s*(?P<claim>[^\s<>=\[\]]+?(?:\[[^\]]*\])*)\.(?P<field>[a-z_]+)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<threshold>.+?)\s*"
 )
 
 

@@ -50,12 +50,15 @@ class Journal:
 
     def __init__(self, path: Path, witness: Path) -> None:
         self.path, self.witness = path, witness
+        aside = _set_aside(witness) if not path.exists() and witness.exists() else None
         dropped = _drop_torn_tail(path)
         _drop_torn_tail(witness)
         verify_journal(path)
         records = read_journal(path)
         self._count = len(records)
         self._last = records[-1].hash if records else START
+        if aside:
+            self.append("witness of a journal that is gone set aside", **aside)
         if dropped:
             self.append("torn record removed", bytes=dropped)
 
@@ -151,6 +154,20 @@ def _compare_with_witness(path: Path, records: list[Record], witness: Path, whol
                 where=f"{path}:{count}",
                 expected=f"the hash in {witness}",
             )
+
+
+def _set_aside(witness: Path) -> dict[str, Any]:
+    """Give the witness of a journal that is gone another name, for a new journal needs a new one; say what it saw last.
+
+    The old one stays: who compares with it learns that a journal is missing.
+    """
+    seen = _lines(witness)[-1:]
+    number = 1
+    while (aside := witness.with_name(f"{witness.name}.{number}")).exists():
+        number += 1
+    with explained(witness):
+        os.replace(witness, aside)
+    return {"witness": aside.name, "saw": seen[0].decode(errors="replace") if seen else ""}
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -1,4 +1,8 @@
-"""YAML as people mean it, with the line of every key: YAML 1.2 scalars, no duplicate keys, no alias bombs."""
+"""YAML as people mean it, with the line of every key: YAML 1.2 scalars, no duplicate keys, no alias bombs.
+
+One thing goes beyond YAML: between braces and brackets, `{rate: log(1e-4, 1e-1)}` keeps its comma, as it does on a line of
+its own. Strictly read it would be the two keys `rate` and `1e-1)`.
+"""
 
 from __future__ import annotations
 
@@ -84,12 +88,12 @@ class _Walk:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.convert(child, (*path, index)) for index, child in enumerate(node.value)]
+            return [self.convert(child, (*path, index)) for index, child in enumerate(_items(node))]
         return self.loader.construct_object(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in _pairs(node):
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key_node.tag)
             line = key_node.start_mark.line + 1
             if key in result:
@@ -102,6 +106,40 @@ class _Walk:
             self.lines[(*path, key)] = line
             result[key] = self.convert(value_node, (*path, key))
         return result
+
+
+def _pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Return the pairs of a mapping; what the comma of a call has cut into keys without a value is put together again."""
+    pairs: list[tuple[yaml.Node, yaml.Node]] = []
+    for key, value in node.value:
+        if pairs and _is_open(pairs[-1][1]) and _is_plain(key) and _is_plain(value) and not value.value:
+            pairs[-1] = (pairs[-1][0], _joined(pairs[-1][1], key))
+        else:
+            pairs.append((key, value))
+    return pairs
+
+
+def _items(node: yaml.SequenceNode) -> list[yaml.Node]:
+    items: list[yaml.Node] = []
+    for item in node.value:
+        if items and _is_open(items[-1]) and _is_plain(item):
+            items[-1] = _joined(items[-1], item)
+        else:
+            items.append(item)
+    return items
+
+
+def _is_plain(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.style is None
+
+
+def _is_open(node: yaml.Node) -> bool:
+    """Whether a scalar without quotes begins a call, such as `log(1e-4`, and does not end it."""
+    return _is_plain(node) and re.match(r"\w+\([^()]*$", node.value) is not None
+
+
+def _joined(start: yaml.Node, rest: yaml.Node) -> yaml.ScalarNode:
+    return yaml.ScalarNode("tag:yaml.org,2002:str", f"{start.value}, {rest.value}", start.start_mark, rest.end_mark)
 
 
 def parse_yaml(text: str, name: str) -> Positioned:

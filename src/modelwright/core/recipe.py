@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,12 @@ class Recipe:
         """Return the whole recipe as plain data with every default filled in."""
         sections = {name: section.model_dump(mode="json") for name, section in sorted(self.sections.items())}
         return {"version": VERSION, "name": self.name, "seed": self.seed, **sections}
+
+    def without(self, section: str) -> Recipe:
+        """Return the recipe without one of its sections."""
+        sections = {name: value for name, value in self.sections.items() if name != section}
+        data = {name: value for name, value in self.data.items() if name != section}
+        return replace(self, sections=sections, data=data)
 
     def edited(self, changes: dict[str, Any]) -> Recipe:
         """Return a recipe with dotted keys changed: `{"train.optimiser.lr": 1e-3}`.
@@ -103,7 +110,8 @@ def recipe_from(data: dict[str, Any], base: Path, name: str = "recipe") -> Recip
 def known_sections() -> dict[str, type[Settings] | Choice]:
     """Return what may stand in every section of a recipe: the parts chosen by name, then the stages' settings."""
     sections: dict[str, type[Settings] | Choice] = {
-        name: Choice(kind) for name, (_, kind) in BUILTIN["section"].items()
+        name: Choice(what) if how == "choice" else registry.load(what)
+        for name, (how, what) in BUILTIN["section"].items()
     }
     for name in registry.names("stage"):
         sections[name] = registry.load(registry.stage(name).settings)
@@ -149,18 +157,27 @@ def _merge(parent: Any, child: Any) -> Any:
 
 def _assign(data: dict[str, Any], path: KeyPath, value: Any, key: str) -> None:
     place: Any = data
-    for step in path[:-1]:
+    for depth, step in enumerate(path[:-1], 1):
         # `optimiser: adam` is short for `optimiser: {kind: adam}`, so a key below it opens it up; so is an empty section.
         if isinstance(place.get(step), str):
             place[step] = {"kind": place[step]}
         elif place.get(step) is None:
-            place[step] = {}
+            place[step] = _default_at(path[:depth], data)
         place = place[step]
         if not isinstance(place, dict):
             raise RecipeError(
                 f"'{step}' is not a mapping", where=f"command line: {key}", expected="a key that exists in the recipe"
             )
     place[path[-1]] = value
+
+
+def _default_at(path: KeyPath, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands at a place of a recipe that does not speak of it: the kind of a part that has a default, or nothing."""
+    section = known_sections().get(str(path[0]))
+    settings = _settings_at(section, path[1:-1], data.get(str(path[0]))) if section else None
+    field_info = settings.model_fields.get(str(path[-1])) if settings and len(path) > 1 else None
+    is_part = field_info and any(isinstance(item, Choice) for item in field_info.metadata)
+    return {"kind": field_info.default} if field_info and is_part and isinstance(field_info.default, str) else {}
 
 
 def _validate(source: Positioned, base: Path, origins: dict[KeyPath, str]) -> Recipe:
@@ -193,20 +210,54 @@ def _validate(source: Positioned, base: Path, origins: dict[KeyPath, str]) -> Re
     problems += _misfits(sections, source, origins)
     if problems:
         raise RecipeError.of(problems)
-    return Recipe(data.get("name", "recipe"), data.get("seed", 0), sections, data, base, origins)
+    recipe = Recipe(data.get("name", "recipe"), data.get("seed", 0), sections, data, base, origins)
+    problems = _problems_of_stages(recipe, source)
+    if problems:
+        raise RecipeError.of(problems)
+    return recipe
+
+
+def _problems_of_stages(recipe: Recipe, source: Positioned) -> list[Problem]:
+    """Ask the stages that have a section what is wrong with it in this very recipe."""
+    checks = [registry.stage(name).problems for name in registry.names("stage") if name in recipe.sections]
+    return [
+        Problem(found, _where(source, recipe.origins, path), expected)
+        for check in checks
+        if check
+        for path, found, expected in registry.load(check)(recipe)
+    ]
 
 
 def _misfits(sections: dict[str, Settings], source: Positioned, origins: dict[KeyPath, str]) -> list[Problem]:
     """Find parts that do not serve the recipe's task; a part without `serves` serves them all."""
     task = getattr(sections.get("task"), "kind", None)
     problems = []
-    for name, section in sections.items():
-        serves: tuple[str, ...] = getattr(type(section), "serves", ())
+    for path, part in (found for name, section in sections.items() for found in _asked_for((name,), section)):
+        serves: tuple[str, ...] = getattr(type(part), "serves", ())
         if task and serves and task not in serves:
-            kind = getattr(section, "kind", name)
-            found = f"'{name}': '{kind}' is for {' and '.join(serves)}, and the task is {task}"
-            problems.append(Problem(found, _where(source, origins, (name,)), f"a {name} for the task {task}"))
+            dotted, kind = ".".join(map(str, path)), getattr(part, "kind", "")
+            found = f"'{dotted}': '{kind}'" if kind else f"'{dotted}'"
+            expected = f"a {dotted} for the task {task}" if kind else f"no {dotted} for the task {task}"
+            found += f" is for {' and '.join(serves)}, and the task is {task}"
+            problems.append(Problem(found, _where(source, origins, path), expected))
+    for name, section in sections.items():
+        disagree = getattr(type(section), "disagreements", None)
+        for key, found, expected in disagree(section, sections) if disagree else ():
+            problems.append(Problem(found, _where(source, origins, (name, key)), expected))
     return problems
+
+
+def _asked_for(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Settings]]:
+    """Yield a part and, with their places, the parts inside it that are not what the default says."""
+    if isinstance(value, Settings):
+        yield path, value
+        for name, field_info in type(value).model_fields.items():
+            inner = getattr(value, name)
+            if inner != field_info.default:
+                yield from _asked_for((*path, name), inner)
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _asked_for((*path, number), item)
 
 
 def _header_problems(source: Positioned, origins: dict[KeyPath, str]) -> list[Problem]:
@@ -324,6 +375,11 @@ def _short(value: Any) -> str:
 
 def fields_at(section: type[Settings] | Choice, place: KeyPath, data: Any) -> list[str]:
     """Return the keys that may stand at a place of a section, following parts chosen by name."""
+    settings = _settings_at(section, place, data)
+    return list(settings.model_fields) if settings else []
+
+
+def _settings_at(section: type[Settings] | Choice, place: KeyPath, data: Any) -> type[Settings] | None:
     settings = _settings_for(section, data)
     for step in place:
         field_info = settings.model_fields.get(str(step)) if settings else None
@@ -332,7 +388,7 @@ def fields_at(section: type[Settings] | Choice, place: KeyPath, data: Any) -> li
         data = data.get(str(step))
         choice = next((item for item in field_info.metadata if isinstance(item, Choice)), None)
         settings = _settings_for(choice or field_info.annotation, data)
-    return list(settings.model_fields) if settings else []
+    return settings
 
 
 def _settings_for(section: Any, data: Any) -> type[Settings] | None:

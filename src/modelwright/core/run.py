@@ -98,10 +98,12 @@ class Run:
             os.close(lock)
 
     def state(self) -> dict[str, Any]:
-        """Return the present state: the recipe, the current record of each stage, what `auto` became."""
+        """Return the present state: the recipe, what stages made of it, the current record of each, what `auto` became."""
         path = self.folder / STATE
-        empty: dict[str, Any] = {"recipe": None, "base": None, "current": {}, "resolved": {}}
+        empty: dict[str, Any] = {"recipe": None, "base": None, "edited": None, "current": {}, "resolved": {}}
         found = read_json(path) if path.exists() else empty
+        if isinstance(found, dict):
+            found = {"edited": None, **found}
         if not isinstance(found, dict) or set(found) != set(empty):
             raise DamagedArtifact(
                 "this is not the state of a run",
@@ -151,8 +153,8 @@ class Run:
         return [item for record in self.current().values() for item in record.evidence]
 
     def artifact(self, kind: str) -> Artifact | None:
-        """Return the current artifact of a kind."""
-        for record in self.current().values():
+        """Return the current artifact of a kind: what the last stage that gives it made of it."""
+        for record in reversed(self.current().values()):
             if kind in record.outputs:
                 return find(self.shelf, kind, record.outputs[kind])
         return None

@@ -23,7 +23,7 @@ def recipe_schema() -> dict[str, Any]:
         sections[name] = (
             {CHOICE_MARK: section.kind} if isinstance(section, Choice) else _schema_of(section, definitions)
         )
-    for kind in sorted({kind for _, kind in BUILTIN["section"].values()} | PART_KINDS):
+    for kind in sorted({what for how, what in BUILTIN["section"].values() if how == "choice"} | PART_KINDS):
         definitions[f"choice-{kind}"] = _choice(kind, definitions)
     header = {
         "version": {"const": VERSION},

@@ -24,6 +24,8 @@ from .units import Span, parse_quantity, parse_span
 AUTO: Final = "auto"
 Auto = Literal["auto"]
 CHOICE_MARK = "x-choice"
+# On a field (json_schema_extra): whatever its value, the results are the same bytes.
+NO_EFFECT = "x-no-effect"
 
 
 class Settings(BaseModel):
@@ -39,6 +41,26 @@ class Settings(BaseModel):
         protected_namespaces=(),
         defer_build=True,
     )
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data, without the fields that cannot change a result."""
+    data = settings.model_dump(mode="json")
+    for name, field in type(settings).model_fields.items():
+        marks = field.json_schema_extra
+        if isinstance(marks, dict) and marks.get(NO_EFFECT):
+            del data[name]
+        else:
+            data[name] = _effective(getattr(settings, name), data[name])
+    return data
+
+
+def _effective(value: Any, dumped: Any) -> Any:
+    if isinstance(value, Settings):
+        return effective(value)
+    if isinstance(value, tuple) and isinstance(dumped, list):
+        return [_effective(*pair) for pair in zip(value, dumped, strict=True)]
+    return dumped
 
 
 def _quantity(unit: str) -> Any:

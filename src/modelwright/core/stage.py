@@ -13,6 +13,8 @@ from .evidence import Evidence
 from .recipe import Recipe
 
 Answer = Literal["go", "stop", "interrupt"]
+# Dotted keys of the recipe and their new values, as JSON, in an artifact of a stage that edits.
+EDITS = "edits.json"
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,22 @@ class Stage:
     function: str
     reads: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    # A stage that gives a kind which it also needs changes it: whoever else needs that kind takes what the last such stage gave.
     gives: tuple[str, ...] = ()
+    # Of the kinds needed, those that it takes as they were first made, whatever became of them later.
+    needs_first: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     # A stage that gathers comes after all others that may claim something, and sees all their evidence.
     gathers: bool = False
+    # A stage that keeps what it has done so far in its work folder, and goes on from there.
+    resumable: bool = False
     # Address of a function (recipe) -> text that joins the key: what the stage reads that no artifact and no recipe holds.
     fingerprint: str = ""
+    # Sections of the recipe that this stage may change for all that comes after it, by the file EDITS in what it gives.
+    # It runs before every stage that owns or reads one of them, except those that it needs itself.
+    edits: tuple[str, ...] = ()
+    # Address of a function (recipe) -> [(place, found, expected)]: what is wrong with this stage's section in this recipe.
+    problems: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,8 @@ class Progress:
     total: int = 0
     values: dict[str, float] = field(default_factory=dict)
     message: str = ""
+    # A row of a table, by column, for a screen that can show one in the place of messages; the first cell names the row.
+    row: dict[str, str] = field(default_factory=dict)
 
 
 OnProgress = Callable[[Progress], Answer]
@@ -68,6 +82,7 @@ class Context:
     find: Callable[[str, dict[str, str]], Artifact | None]
     note: Callable[..., Any]
     choose: Callable[[str, Callable[[], tuple[Any, str]]], Any]
+    chosen: Callable[[str], Any]
     outputs: dict[str, Artifact] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
 
