@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -48,12 +47,16 @@ class Numbers:
 
 
 def run(
-    lines: list[Line], steps: int, rules: Iterable[Any] = (), observers: Iterable[Any] = (), start: int = 0
-) -> None:
-    train(
+    lines: list[Line],
+    steps: int,
+    rules: Iterable[Any] = (),
+    observers: Iterable[Any] = (),
+    start: int = 0,
+    passed_over: Iterable[int] = (),
+) -> Verdict:
+    return train(
         turns=[line.turn for line in lines],
-        batches=((step, np.array([1.0, 3.0])) for step in range(start, steps)),
-        load=Numbers,
+        batches=((step, None if step in passed_over else Numbers([1.0, 3.0])) for step in range(start, steps)),
         layout=Local(),
         objective=lambda losses, batch: losses,
         rules=list(rules),
@@ -82,6 +85,28 @@ def test_skip_leaves_the_weights_and_stop_ends() -> None:
     )
     assert line.weight == pytest.approx(0.2)
     assert seen == [(0, Verdict.APPLY), (1, Verdict.SKIP), (2, Verdict.STOP)]
+
+
+def test_rewind_ends_and_says_so() -> None:
+    line = Line()
+    assert run([line], 10, [lambda turn, losses: Verdict.REWIND]) is Verdict.REWIND
+    assert line.weight == 0.0
+    assert run([line], 10) is Verdict.APPLY
+
+
+def test_a_step_passed_over_is_seen_but_not_taken() -> None:
+    moments: list[Moment] = []
+    line, plain = Line(), Line()
+    run([line], 3, observers=[lambda moment: bool(moments.append(moment))], passed_over=[1])
+    run([plain], 2)
+    assert line.weight == plain.weight
+    assert [(moment.step, moment.verdict) for moment in moments] == [
+        (0, Verdict.APPLY),
+        (1, Verdict.SKIP),
+        (2, Verdict.APPLY),
+    ]
+    assert moments[1].batch is None
+    assert len(moments[1].losses) == 0
 
 
 def test_the_strictest_rule_counts_and_every_rule_is_asked() -> None:
@@ -135,7 +160,7 @@ def test_the_schedule_sets_the_rate_of_every_step(kind: str) -> None:
     line = Line(0.3, factor)
     run([line], 20)
     assert line.rates == pytest.approx([0.3 * factor(step) for step in range(20)])
-    assert kind == "constant" or len(set(line.rates)) > 1
+    assert kind in ("constant", "plateau") or len(set(line.rates)) > 1
     # Whoever resumes at a later step finds the rate of that step, not of the first.
     resumed = Line(0.3, factor)
     run([resumed], 20, start=13)

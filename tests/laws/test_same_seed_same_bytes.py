@@ -32,8 +32,7 @@ def weights_after(model: str, task: str, seed: int, begin: int = 0) -> dict[str,
     for start, stop in ((0, begin), (begin, 6)):
         train(
             turns=[turn],
-            batches=sampler.batches(start, stop),
-            load=case.batch,
+            batches=((step, case.batch(indices)) for step, indices in sampler.batches(start, stop)),
             layout=Local(micro_batch=3),
             objective=lambda losses, batch: losses,
             rules=[],

@@ -45,8 +45,10 @@ def ours(
     turn = Turn("model", placed, lambda part: task.losses(placed, part), task.sizes, built, lambda step: 1.0)
     train(
         turns=[turn],
-        batches=Shuffled(len(examples), BATCH, 9).batches(0, STEPS),
-        load=lambda indices: task.collate(examples, indices),
+        batches=(
+            (step, task.collate(examples, indices))
+            for step, indices in Shuffled(len(examples), BATCH, 9).batches(0, STEPS)
+        ),
         layout=layout,
         objective=lambda losses, batch: losses,
         rules=[],

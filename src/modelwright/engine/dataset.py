@@ -8,6 +8,8 @@ import numpy as np
 
 from ..core.files import read_json, write_json
 from ..tasks.task import Examples
+from .groups import FOLDER as GROUPS
+from .groups import read_groups
 
 PARTS = ("train", "validation", "test")
 LEARNT = "preprocessing.json"
@@ -33,4 +35,5 @@ def read_part(folder: Path, part: str) -> Examples:
     columns = {
         path.stem: np.load(path, allow_pickle=False, mmap_mode="r") for path in sorted((folder / part).glob("*.npy"))
     }
-    return Examples(columns, read_json(folder / LEARNT))
+    groups = read_groups(folder / GROUPS, part) if (folder / GROUPS).is_dir() else {}
+    return Examples(columns, read_json(folder / LEARNT), groups)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +13,11 @@ import torch
 from ..core.errors import Interrupted
 from ..core.stage import Context
 from ..tasks.task import Examples
-from .checkpoint import Checkpoint, save_checkpoint, tensors_to_turns, turns_to_tensors
-from .loop import Moment
-from .predictor import Predictor
+from .checkpoint import Checkpoint, save_checkpoint
+from .loop import Moment, Verdict
+from .predictor import BATCH, Predictor
+from .state import put_state, take_state
 from .turn import Turn
-
-
-class Remembers(Protocol):
-    """An observer whose state belongs in the checkpoint."""
-
-    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]: ...
-    def restore(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None: ...
 
 
 class LossHistory:
@@ -34,10 +29,11 @@ class LossHistory:
         self._sum, self._count, self.recent = 0.0, 0, float("nan")
 
     def __call__(self, moment: Moment) -> bool:
-        """Add the losses of a step."""
-        finite = moment.losses[torch.isfinite(moment.losses)]
-        self._sum += float(finite.double().sum())
-        self._count += len(finite)
+        """Add the losses of a step that was taken."""
+        if moment.verdict is Verdict.APPLY:
+            # All finite: the guard takes no other step.
+            self._sum += float(moment.losses.sum(dtype=torch.float64))
+            self._count += len(moment.losses)
         self.recent = self._sum / max(1, self._count)
         if (moment.step + 1) % self.steps_per_epoch == 0:
             self.points.append({"step": moment.step + 1, "loss": self.recent})
@@ -53,43 +49,77 @@ class LossHistory:
         self.points, self._sum, self._count = numbers["points"], numbers["sum"], numbers["count"]
 
 
-def measure(predictor: Predictor, examples: Examples) -> dict[str, float]:
-    """Return the mean loss (nats) and the accuracy of a predictor on some examples."""
-    answers = predictor.predict(examples)
+def measure(predictor: Predictor, examples: Examples, heed: Callable[[], None] | None = None) -> dict[str, float]:
+    """Return the mean loss (nats) and the accuracy of a predictor on some examples.
+
+    `heed` is called before each batch; what it raises ends the measurement.
+    """
+    answers = predictor.predict(examples) if heed is None else _predict(predictor, examples, heed)
     targets = examples.columns["target"]
     right = answers[np.arange(len(targets)), targets]
     loss = -np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()
     return {"loss": float(loss), "accuracy": float((answers.argmax(axis=1) == targets).mean())}
 
 
+def _predict(predictor: Predictor, examples: Examples, heed: Callable[[], None]) -> np.ndarray:
+    answers = []
+    for start in range(0, len(examples), BATCH):
+        heed()
+        answers.append(predictor.predict(examples.take(np.arange(start, min(start + BATCH, len(examples))))))
+    return np.concatenate(answers)
+
+
 class Validation:
     """State: the history on the validation part, the best weights, and how long nothing has improved.
 
-    `stopping` has the fields `measure`, `patience` and `least` of the recipe's early stopping.
+    `stopping` has the fields `measure`, `patience` and `least` of the recipe's early stopping. `watched` puts the weights
+    that are to be judged into the network that the predictor asks, and returns it; `tell` hears every measurement. A
+    measurement that `heed` interrupts stays `due`, and is made up for after the resume.
     """
 
     def __init__(
-        self, predictor: Predictor, examples: Examples, stopping: Any, *, every: int, total: int, keep_best: bool
+        self,
+        predictor: Predictor,
+        watched: Callable[[torch.nn.Module], torch.nn.Module],
+        examples: Examples,
+        stopping: Any,
+        *,
+        every: int,
+        total: int,
+        keep_best: bool,
+        tell: Sequence[Callable[[dict[str, float]], None]] = (),
+        heed: Callable[[int], None] | None = None,
     ) -> None:
-        self.predictor, self.examples, self.stopping = predictor, examples, stopping
-        self.every, self.total, self.keep_best = every, total, keep_best
+        self.predictor, self.watched, self.examples, self.stopping = predictor, watched, examples, stopping
+        self.every, self.total, self.keep_best, self.tell, self.heed = every, total, keep_best, tell, heed
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
         self.best_at = -1
         self.last_step = 0
+        self.due = False
 
     def __call__(self, moment: Moment) -> bool:
         """Measure when it is time; ask to stop when patience has run out."""
         self.last_step = moment.step + 1
         if (moment.step + 1) % self.every and moment.step + 1 != self.total:
             return False
-        self.history.append({"step": moment.step + 1, **measure(self.predictor, self.examples)})
+        self.due = True
+        return self.catch_up(moment.turns[0].model)
+
+    def catch_up(self, model: torch.nn.Module) -> bool:
+        """Measure, if that is due; ask to stop when patience has run out."""
+        if not self.due:
+            return self.exhausted
+        network, heed, step = self.watched(model), self.heed, self.last_step
+        found = measure(self.predictor, self.examples, (lambda: heed(step)) if heed else None)
+        self.due = False
+        self.history.append({"step": step, **found})
+        for hear in self.tell:
+            hear(self.history[-1])
         if self._improved():
             self.best_at = len(self.history) - 1
             if self.keep_best:
-                self.best = {
-                    name: tensor.detach().clone() for name, tensor in moment.turns[0].model.state_dict().items()
-                }
+                self.best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         return self.exhausted
 
     @property
@@ -107,13 +137,15 @@ class Validation:
         """The step after which the kept weights stood."""
         return int(self.kept["step"])
 
-    def finish(self, model: torch.nn.Module) -> None:
-        """Put the weights that are kept into the model."""
+    def finish(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Return the network that the predictor asks, with the weights that are kept."""
+        network = self.watched(model)
         if not self.history:
             self.history.append({"step": self.last_step, **measure(self.predictor, self.examples)})
             self.best_at = 0
         elif self.keep_best and self.best:
-            model.load_state_dict(self.best)
+            network.load_state_dict(self.best)
+        return network
 
     def _improved(self) -> bool:
         sign = 1.0 if self.stopping.measure == "loss" else -1.0
@@ -124,12 +156,14 @@ class Validation:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Return what a checkpoint must hold."""
-        return self.best, {"history": self.history, "best_at": self.best_at, "last_step": self.last_step}
+        numbers = {"history": self.history, "best_at": self.best_at, "last_step": self.last_step, "due": self.due}
+        return self.best, numbers
 
     def restore(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.best = tensors
         self.history, self.best_at, self.last_step = numbers["history"], numbers["best_at"], numbers["last_step"]
+        self.due = numbers["due"]
 
 
 class Keeper:
@@ -148,8 +182,10 @@ class Keeper:
     ) -> None:
         self.context, self.folder, self.turns, self.memories = context, folder, turns, memories
         self.every, self.total, self.keep = every, total, keep
-        self.step = self._saved = self._first = 0
+        self.step = self._first = 0
+        self._saved = -1
         self._began = time.monotonic()
+        self.saving_seconds = 0.0
 
     def __call__(self, moment: Moment) -> bool:
         """Tell the world, save when it is time, and obey."""
@@ -162,7 +198,8 @@ class Keeper:
                 where="train",
                 next_step=f"modelwright resume {self.context.folder}",
             )
-        if self.step % self.every == 0 and self.step < self.total:
+        # What training goes back to must lie before the trouble.
+        if self.step % self.every == 0 and self.step < self.total and moment.verdict is not Verdict.REWIND:
             self.save()
         return answer == "stop"
 
@@ -180,24 +217,26 @@ class Keeper:
             )
         return values
 
+    def save_at(self, step: int) -> None:
+        """Write a checkpoint of a step that has been taken, and of which nobody has been told yet."""
+        self.step = step
+        self.save()
+
     def save(self) -> None:
         """Write a checkpoint of the turns and of every observer that remembers."""
         if self._saved == self.step:
             return
-        tensors, numbers = turns_to_tensors(self.turns)
-        state: dict[str, Any] = {"turns": numbers}
-        for name, memory in self.memories.items():
-            own, state[name] = memory.state()
-            tensors.update({f"{name}/memory/{key}": tensor for key, tensor in own.items()})
+        began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(self.folder, Checkpoint(self.step, tensors, state), self.keep)
+        save_checkpoint(self.folder, self.now(), self.keep)
         self._saved = self.step
+        self.saving_seconds += time.monotonic() - began
+
+    def now(self) -> Checkpoint:
+        """Return the state that a checkpoint would hold now."""
+        return take_state(self.step, self.turns, self.memories)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as it was."""
-        tensors_to_turns(self.turns, checkpoint.tensors, checkpoint.state["turns"])
-        for name, memory in self.memories.items():
-            prefix = f"{name}/memory/"
-            own = {key[len(prefix) :]: tensor for key, tensor in checkpoint.tensors.items() if key.startswith(prefix)}
-            memory.restore(own, checkpoint.state[name])
+        put_state(checkpoint, self.turns, self.memories)
         self.step = self._saved = self._first = checkpoint.step

@@ -71,27 +71,25 @@ def open_predictor(folder: Path) -> Predictor:
     """
     config, learnt = read_json(folder / CONFIG), read_json(folder / LEARNT)
     task = build_task(registry.settings_of("task", config["task"]["kind"]).model_validate(config["task"]))
-    model_settings = registry.settings_of("model", config["model"]["kind"]).model_validate(config["model"])
-    model = registry.function_of("model", config["model"]["kind"])(model_settings, learnt)
     if config["format"] == "arrays":
+        model_settings = registry.settings_of("model", config["model"]["kind"]).model_validate(config["model"])
+        model = registry.function_of("model", config["model"]["kind"])(model_settings, learnt)
         return arrays_predictor(model, _load_arrays(folder / WEIGHTS), task, learnt)
-    return torch_predictor(load_weights(model, folder / WEIGHTS), task, learnt)
+    if config["format"] == "onnx":
+        from .onnx_network import FILE, load_onnx
 
+        network, count = load_onnx(folder / FILE)
+        return Predictor(task, learnt, lambda examples: answer_in_batches(network, task, examples), count)
+    if config["format"] == "torch":
+        from .network_folder import load_network
 
-def load_weights(model: Any, path: Path) -> Any:
-    """Load weights from safetensors; nothing that could execute is ever read."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise DamagedArtifact(
-            f"the weights cannot be loaded: {str(error).splitlines()[0]}",
-            where=path,
-            expected="the weights of this model",
-        ) from None
-    return model
+        return torch_predictor(load_network(folder, config, learnt), task, learnt)
+    raise DamagedArtifact(
+        f"the model is stored as '{config['format']}'",
+        where=folder / CONFIG,
+        expected="torch, arrays or onnx",
+        next_step="open it with a newer version",
+    )
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -121,17 +119,35 @@ def arrays_predictor(model: Any, arrays: dict[str, np.ndarray], task: Task, lear
 
 def torch_predictor(model: Any, task: Task, learnt: dict[str, Any]) -> Predictor:
     """Wrap a torch model; answers are computed in float32, whatever precision it was trained in."""
-    import torch
 
     def predict(examples: Examples) -> np.ndarray:
         was_training = model.training
         model.eval()
-        with torch.inference_mode():
-            answers = [
-                task.predict(model, task.collate(examples, np.arange(start, min(start + BATCH, len(examples)))))
-                for start in range(0, len(examples), BATCH)
-            ]
+        answers = answer_in_batches(model, task, examples)
         model.train(was_training)
-        return torch.cat(answers).double().numpy()
+        return answers
 
-    return Predictor(task, learnt, predict, sum(parameter.numel() for parameter in model.parameters()))
+    return Predictor(task, learnt, predict, count_weights(model))
+
+
+def count_weights(model: Any) -> int:
+    """Return how many numbers a network has learnt; weights in int8 are buffers, as they cannot learn."""
+    import torch
+
+    integers = sum(buffer.numel() for buffer in model.buffers() if buffer.dtype == torch.int8)
+    return integers + sum(parameter.numel() for parameter in model.parameters())
+
+
+def answer_in_batches(network: Any, task: Task, examples: Examples) -> np.ndarray:
+    """Ask whatever can be called as a network is.
+
+    Shapes: n examples -> (n, classes) float64
+    """
+    import torch
+
+    with torch.inference_mode():
+        answers = [
+            task.predict(network, task.collate(examples, np.arange(start, min(start + BATCH, len(examples)))))
+            for start in range(0, len(examples), BATCH)
+        ]
+    return torch.cat(answers).double().numpy()

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from ..core.randomness import derive_seed
 from ..methods.balance.settings import BalancedSamplingSettings
 from .settings import ShuffledSampling
+
+
+class Sampler(Protocol):
+    """What the stage that trains asks of every sampler."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def steps_per_epoch(self) -> int: ...
+    def order(self, epoch: int) -> np.ndarray: ...
+    def batches(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Shuffled:
 
     def batches(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (step, indices) for the steps from `start` up to but not including `stop`."""
-        return _in_order(self, start, stop)
+        return in_order(self, start, stop)
 
 
 @dataclass(frozen=True)
@@ -55,10 +67,7 @@ class Balanced:
 
     def batches(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (step, indices) for the steps from `start` up to but not including `stop`."""
-        return _in_order(self, start, stop)
-
-
-Sampler = Shuffled | Balanced
+        return in_order(self, start, stop)
 
 
 def build_shuffled(settings: ShuffledSampling, targets: np.ndarray, batch: int, seed: int) -> Sampler:
@@ -76,7 +85,8 @@ def build_balanced(settings: BalancedSamplingSettings, targets: np.ndarray, batc
     return Balanced(len(targets), batch, seed, probabilities / probabilities.sum())
 
 
-def _in_order(sampler: Sampler, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+def in_order(sampler: Sampler, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (step, indices) for the steps from `start` up to but not including `stop`, epoch by epoch."""
     epoch, order = -1, np.empty(0, dtype=np.int64)
     for step in range(start, stop):
         at, place = divmod(step, sampler.steps_per_epoch)

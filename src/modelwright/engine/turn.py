@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..methods.optimisation.parameter_groups import set_learning_rates
+from ..methods.optimisation.parameter_groups import Optimiser, set_learning_rates
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Turn:
     model: torch.nn.Module
     losses: Callable[[Any], torch.Tensor]
     sizes: Callable[[Any], torch.Tensor]
-    optimiser: torch.optim.Optimizer
+    optimiser: Optimiser
     # The learning rate of step s is the optimiser's own rate times rate_factor(s).
     rate_factor: Callable[[int], float]
 

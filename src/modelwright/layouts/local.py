@@ -9,17 +9,29 @@ from typing import Any
 
 import torch
 
+from .short import with_short_parameters
+
 PROVIDES = frozenset({"whole-batch", "example-losses", "global-gradients", "whole-parameters"})
 
 
 @dataclass(frozen=True)
 class Local:
-    """The five verbs on one device, in one precision, in one or more micro-batches."""
+    """The five verbs on one device, in one precision, in one or more micro-batches.
+
+    Precision `bfloat16` computes products of matrices in it; `bfloat16_parameters` holds the matrices themselves in it, too,
+    and so all that is between them.
+    """
 
     device: str = "cpu"
     precision: str = "float32"
     micro_batch: int = 0
-    provides: frozenset[str] = PROVIDES
+    # What takes the gradient of each example, where one is wanted: turn, parts, objective -> losses.
+    example_gradients: Callable[..., torch.Tensor] | None = None
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """What a part may need; micro-batches take the whole batch away."""
+        return PROVIDES - {"whole-batch"} if self.micro_batch else PROVIDES
 
     def place(self, model: torch.nn.Module) -> torch.nn.Module:
         """Put a model on the device, with channels last in memory where it has convolutions."""
@@ -29,6 +41,8 @@ class Local:
     def split(self, batch: Any) -> list[Any]:
         """Cut a batch into micro-batches."""
         size = self.micro_batch or len(batch)
+        if size >= len(batch):
+            return [batch]
         return [batch.part(start, min(start + size, len(batch))) for start in range(0, len(batch), size)]
 
     def backward(
@@ -38,6 +52,15 @@ class Local:
 
         Shapes: parts of b examples in all -> (b,) float
         """
+        if self.example_gradients is not None:
+            return self.example_gradients(turn, parts, objective)
+        if self.precision == "bfloat16_parameters":
+            return with_short_parameters(turn.model, lambda: self._backward(turn, parts, objective))
+        return self._backward(turn, parts, objective)
+
+    def _backward(
+        self, turn: Any, parts: list[Any], objective: Callable[[torch.Tensor, Any], torch.Tensor]
+    ) -> torch.Tensor:
         sizes = [turn.sizes(part) for part in parts]
         total = sum(float(size.sum()) for size in sizes)
         losses = []
@@ -46,7 +69,7 @@ class Local:
                 loss = turn.losses(part)
             (objective(loss, part) * size).sum().div(total).backward()
             losses.append(loss.detach())
-        return torch.cat(losses)
+        return torch.cat(losses) if len(losses) > 1 else losses[0]
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """Return the mean over all processes: there is one."""
@@ -59,4 +82,4 @@ class Local:
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.device, dtype=getattr(torch, self.precision))
+        return torch.autocast(self.device, dtype=torch.bfloat16)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..core.errors import RecipeError
+from .normalisation import normalise_channels
 from .settings import Cnn
 
 
@@ -38,8 +39,8 @@ def build(settings: Cnn, learnt: dict[str, Any]) -> ConvolutionalNetwork:
     for number, wider in enumerate(settings.channels, 1):
         layers.append(nn.Conv2d(channels, wider, settings.kernel, padding=settings.padding))
         height, width, channels = height - shrink, width - shrink, wider
-        if settings.normalisation == "batch":
-            layers.append(nn.BatchNorm2d(wider))
+        if settings.normalisation != "none":
+            layers.append(normalise_channels(settings.normalisation, wider))
         if number < len(settings.channels):
             # Pooling first is the same function as ReLU first, on a quarter of the values.
             layers.append(nn.MaxPool2d(settings.pool))

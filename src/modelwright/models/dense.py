@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .normalisation import normalise_features
 from .settings import Linear, Mlp
 
 
@@ -44,31 +45,36 @@ class TableNetwork(nn.Module):
 
 def build_linear(settings: Linear, learnt: dict[str, Any]) -> nn.Module:
     """Build multinomial logistic regression; a category's embedding has one number per class."""
-    return _build(learnt, (), len(learnt["classes"]), 0.0)
+    return _build(learnt, (), len(learnt["classes"]), "none", 0.0)
 
 
 def build_mlp(settings: Mlp, learnt: dict[str, Any]) -> nn.Module:
     """Build a multilayer perceptron with ReLU."""
-    return _build(learnt, settings.hidden, settings.embedding, settings.dropout)
+    return _build(learnt, settings.hidden, settings.embedding, settings.normalisation, settings.dropout)
 
 
-def _build(learnt: dict[str, Any], hidden: tuple[int, ...], widest: int, dropout: float) -> nn.Module:
+def _build(
+    learnt: dict[str, Any], hidden: tuple[int, ...], widest: int, normalisation: str, dropout: float
+) -> nn.Module:
     classes = len(learnt["classes"])
     if "cardinalities" not in learnt:
-        return PictureNetwork(
-            _layers(math.prod((learnt["channels"], learnt["height"], learnt["width"])), hidden, classes, dropout)
-        )
+        pixels = math.prod((learnt["channels"], learnt["height"], learnt["width"]))
+        return PictureNetwork(_layers(pixels, hidden, classes, normalisation, dropout))
     # Half the number of categories, as is usual, but not more than the recipe allows.
     widths = [min(widest, (cardinality + 1) // 2) for cardinality in learnt["cardinalities"]]
     embeddings = nn.ModuleList(
         nn.Embedding(count, width) for count, width in zip(learnt["cardinalities"], widths, strict=True)
     )
-    return TableNetwork(embeddings, _layers(2 * learnt["numbers"] + sum(widths), hidden, classes, dropout))
+    width = 2 * learnt["numbers"] + sum(widths)
+    return TableNetwork(embeddings, _layers(width, hidden, classes, normalisation, dropout))
 
 
-def _layers(width: int, hidden: tuple[int, ...], classes: int, dropout: float) -> nn.Sequential:
+def _layers(width: int, hidden: tuple[int, ...], classes: int, normalisation: str, dropout: float) -> nn.Sequential:
     layers: list[nn.Module] = []
     for wider in hidden:
-        layers += [nn.Linear(width, wider), nn.ReLU(), nn.Dropout(dropout)]
+        layers.append(nn.Linear(width, wider))
+        if normalisation != "none":
+            layers.append(normalise_features(normalisation, wider))
+        layers += [nn.ReLU(), nn.Dropout(dropout)]
         width = wider
     return nn.Sequential(*layers, nn.Linear(width, classes))

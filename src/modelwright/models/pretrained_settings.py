@@ -16,6 +16,8 @@ class Backbone(Settings):
     """A network trained on ImageNet, and one new dense layer."""
 
     serves: ClassVar[tuple[str, ...]] = ("image",)
+    # The child whose children may compute their activations again (models.blocks).
+    block_list: ClassVar[str] = "backbone.blocks"
     kind: Literal["backbone"] = "backbone"
     name: Literal["efficientnet_lite0"] = Field(
         "efficientnet_lite0", description="EfficientNet-Lite0 (Tan and Le 2019): 3.4 million weights"
@@ -34,6 +36,7 @@ class HuggingFace(Settings):
     """An encoder from a Hugging Face folder, the mean of its last states, and one new dense layer."""
 
     serves: ClassVar[tuple[str, ...]] = ("image", "text")
+    block_list: ClassVar[str] = "encoder.*"
     kind: Literal["hf"] = "hf"
     path: str = Field(
         description="a folder with config.json and model.safetensors; package:NAME/inner for one in an installed package; "

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .normalisation import normalise_channels
 from .settings import Residual
 
 
@@ -19,9 +20,10 @@ class ResidualBlock(nn.Module):
     Source: He et al. 2016b, "Identity mappings in deep residual networks", figure 1b.
     """
 
-    def __init__(self, channels: int, wider: int, stride: int) -> None:
+    def __init__(self, channels: int, wider: int, stride: int, normalisation: str) -> None:
         super().__init__()
-        self.first_norm, self.second_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(wider)
+        self.first_norm = normalise_channels(normalisation, channels)
+        self.second_norm = normalise_channels(normalisation, wider)
         self.first = nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)
         self.second = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
         self.relu = nn.ReLU()
@@ -49,10 +51,12 @@ class ResidualNetwork(nn.Module):
         width = settings.widths[0]
         for number, wider in enumerate(settings.widths):
             for block in range(settings.blocks):
-                blocks.append(ResidualBlock(width, wider, stride=2 if number and not block else 1))
+                stride = 2 if number and not block else 1
+                blocks.append(ResidualBlock(width, wider, stride, settings.normalisation))
                 width = wider
         self.blocks = nn.Sequential(*blocks)
-        self.norm, self.relu, self.dropout = nn.BatchNorm2d(width), nn.ReLU(), nn.Dropout(settings.dropout)
+        self.norm = normalise_channels(settings.normalisation, width)
+        self.relu, self.dropout = nn.ReLU(), nn.Dropout(settings.dropout)
         self.head = nn.Linear(width, classes)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

@@ -23,8 +23,8 @@ class Cnn(Settings):
     )
     pool: int = Field(2, ge=1, description="side of the pooling window, in pixels")
     dense: int = Field(64, ge=1, description="width of the dense layer")
-    normalisation: Literal["none", "batch"] = Field(
-        "none", description="batch: batch normalisation after each convolution"
+    normalisation: Literal["none", "batch", "group", "layer"] = Field(
+        "none", description="what follows each convolution; group: sixteen channels at a time, layer: all of them"
     )
     dropout: float = Dropout
 
@@ -33,9 +33,14 @@ class Residual(Settings):
     """Groups of residual blocks (He et al. 2016); each group after the first halves the picture's side."""
 
     serves: ClassVar[tuple[str, ...]] = ("image",)
+    # The child whose children may compute their activations again (models.blocks).
+    block_list: ClassVar[str] = "blocks"
     kind: Literal["residual"] = "residual"
     widths: Sequence[int] = Field((32, 64, 128), description="channels of each group of blocks", min_length=1)
     blocks: int = Field(1, ge=1, description="blocks in a group, of two convolutions each")
+    normalisation: Literal["none", "batch", "group", "layer"] = Field(
+        "batch", description="what precedes each convolution; group: sixteen channels at a time, layer: all of them"
+    )
     dropout: float = Dropout
 
 
@@ -45,6 +50,9 @@ class Mlp(Settings):
     serves: ClassVar[tuple[str, ...]] = ("image", "tabular")
     kind: Literal["mlp"] = "mlp"
     hidden: Sequence[int] = Field((128,), description="width of each hidden layer", min_length=1)
+    normalisation: Literal["none", "batch", "layer", "rms"] = Field(
+        "none", description="what follows each hidden layer, before ReLU"
+    )
     embedding: int = Field(16, ge=1, description="largest width of a category's embedding (tables only)")
     dropout: float = Dropout
 
@@ -92,11 +100,15 @@ class Transformer(Settings):
     """A Transformer encoder (Vaswani et al. 2017) with normalisation before each block."""
 
     serves: ClassVar[tuple[str, ...]] = ("text",)
+    block_list: ClassVar[str] = "blocks"
     kind: Literal["transformer"] = "transformer"
     width: int = Field(128, ge=1, description="width of the residual stream")
     heads: int = Field(4, ge=1, description="attention heads; must divide the width")
     layers: int = Field(2, ge=1, description="blocks")
     widening: int = Field(4, ge=1, description="width of the feed-forward layer, in widths")
+    normalisation: Literal["layer", "rms"] = Field(
+        "layer", description="layer: mean and deviation (Ba et al. 2016); rms: root mean square only"
+    )
     dropout: float = Dropout
 
     @model_validator(mode="after")

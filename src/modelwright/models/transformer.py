@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from .normalisation import normalise_features
 from .pooling import mask_of, mean_pool
 from .settings import Transformer
 
@@ -18,10 +19,11 @@ from .settings import Transformer
 class Block(nn.Module):
     """State: the weights of one attention and one feed-forward layer, each behind a normalisation."""
 
-    def __init__(self, width: int, heads: int, widening: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, widening: int, normalisation: str, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.attention_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention_norm = normalise_features(normalisation, width)
+        self.feed_norm = normalise_features(normalisation, width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.feed = nn.Sequential(nn.Linear(width, widening * width), nn.GELU(), nn.Linear(widening * width, width))
@@ -51,9 +53,11 @@ class TransformerClassifier(nn.Module):
         self.tokens = nn.Embedding(size, settings.width, padding_idx=padding)
         self.positions = nn.Embedding(length, settings.width)
         self.blocks = nn.ModuleList(
-            Block(settings.width, settings.heads, settings.widening, settings.dropout) for _ in range(settings.layers)
+            Block(settings.width, settings.heads, settings.widening, settings.normalisation, settings.dropout)
+            for _ in range(settings.layers)
         )
-        self.norm, self.dropout = nn.LayerNorm(settings.width), nn.Dropout(settings.dropout)
+        self.norm = normalise_features(settings.normalisation, settings.width)
+        self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(settings.width, classes)
         for embedding in (self.tokens, self.positions):
             nn.init.normal_(embedding.weight, std=0.02)

@@ -20,7 +20,7 @@ from torch.optim import lr_scheduler as theirs
 from modelwright.core.units import Span
 from modelwright.methods.optimisation import schedules as b
 from modelwright.methods.optimisation import settings as s
-from modelwright.methods.optimisation.plateau import PlateauState, build_plateau, update_plateau
+from modelwright.methods.optimisation.plateau import PlateauState, update_plateau
 
 STEPS = 60
 TORCH = {
@@ -158,18 +158,17 @@ def test_warm_up_that_is_no_part_of_a_run_is_refused(warm_up):
         s.ConstantSettings(warm_up=warm_up)
 
 
-@pytest.mark.parametrize("goal", ["lower", "higher"])
+@pytest.mark.parametrize("measure", ["loss", "accuracy"])
 @pytest.mark.parametrize("rest", [0, 3])
-def test_plateau_agrees_with_torch(goal, rest):
-    settings = s.PlateauSettings(goal=goal, multiplier=0.5, patience=2, threshold=0.01, rest=rest, floor=0.05)
-    update = build_plateau(settings, 100, 10)
+def test_plateau_agrees_with_torch(measure, rest):
+    settings = s.PlateauSettings(measure=measure, multiplier=0.5, patience=2, threshold=0.01, rest=rest, floor=0.05)
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    mode = {"lower": "min", "higher": "max"}[goal]
+    mode = {"loss": "min", "accuracy": "max"}[measure]
     reference = theirs.ReduceLROnPlateau(optimiser, mode, 0.5, 2, 0.01, cooldown=rest, min_lr=0.05)
     state, noise = PlateauState(), random.Random(4)
     for _ in range(60):
         value = 1 + noise.random()
-        state = update(state, value)
+        state = update_plateau(settings, state, value)
         reference.step(value)
         assert state.factor == optimiser.param_groups[0]["lr"]
     assert state.factor == 0.05

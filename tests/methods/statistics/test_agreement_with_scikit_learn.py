@@ -43,6 +43,7 @@ def by_scikit_learn(targets, probabilities, weights):
         if weights is None
         else one_against_rest_auc(targets, probabilities, weights),
         "pr_auc": oracle.average_precision_score(targets, scores, **weighted),
+        "recall_at_90_precision": recall_at_90_precision(targets, probabilities, weights),
         "log_loss": oracle.log_loss(targets, probabilities, labels=range(classes), **weighted),
         "brier": oracle.brier_score_loss(targets, probabilities, labels=range(classes), **weighted),
     }
@@ -58,6 +59,14 @@ def one_against_rest_auc(targets, probabilities, weights):
     classes = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     areas = [oracle.roc_auc_score(targets == c, probabilities[:, c], sample_weight=weights) for c in classes]
     return np.mean(areas)
+
+
+def recall_at_90_precision(targets, probabilities, weights):
+    found = []
+    for c in [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1]):
+        precision, recall, _ = oracle.precision_recall_curve(targets == c, probabilities[:, c], sample_weight=weights)
+        found.append(recall[precision >= 0.9].max())
+    return np.mean(found)
 
 
 def naive_calibration_error(targets, probabilities, weights, bins=15):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ Alpha = Annotated[
 class MixupSettings(Settings):
     """Each example becomes a weighted mean of two, and so does its label."""
 
+    serves: ClassVar[tuple[str, ...]] = ("image",)
     kind: Literal["mixup"] = "mixup"
     alpha: Alpha = 0.2
 
@@ -24,6 +25,7 @@ class MixupSettings(Settings):
 class CutmixSettings(Settings):
     """A box of each image is replaced by another image's, and its label is shared by area."""
 
+    serves: ClassVar[tuple[str, ...]] = ("image",)
     kind: Literal["cutmix"] = "cutmix"
     alpha: Alpha = 1.0
 
@@ -40,6 +42,7 @@ class LabelSmoothingSettings(Settings):
 class Augment(Settings):
     """Each training picture is changed a little, anew in every epoch; everything is off until it is asked for."""
 
+    serves: ClassVar[tuple[str, ...]] = ("image",)
     flip: Fraction = Field(0.0, ge=0, le=1, description="share of pictures that are mirrored left to right")
     crop: int = Field(
         0, ge=0, description="pixels of border put round a picture before its old size is cut out at a drawn place"

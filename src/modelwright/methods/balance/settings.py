@@ -39,3 +39,37 @@ class BalancedSamplingSettings(Settings):
     strength: float = Field(
         default=1.0, ge=0, le=1, description="0 draws classes as often as they are, 1 draws all equally often."
     )
+
+
+class OverSamplingSettings(Settings):
+    """Examples of rare classes are repeated; every example stands in an epoch at least once."""
+
+    kind: Literal["over_sampling"] = "over_sampling"
+    ratio: float = Field(
+        default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
+    )
+
+
+class UnderSamplingSettings(Settings):
+    """Examples of frequent classes are left out, in each epoch others."""
+
+    kind: Literal["under_sampling"] = "under_sampling"
+    ratio: float = Field(
+        default=1.0, gt=0, le=1, description="How large the smallest class is beside every other: 1 is as large."
+    )
+
+
+class NoResampling(Settings):
+    """The training part stays as it is."""
+
+    kind: Literal["none"] = "none"
+
+
+class SmoteSettings(Settings):
+    """Rare classes get new examples, made between neighbours of the class. Tables only; needs the extra `data`."""
+
+    kind: Literal["smote"] = "smote"
+    neighbours: int = Field(default=5, ge=1, description="How many nearest examples of the class are mixed with.")
+    ratio: float = Field(
+        default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
+    )

@@ -252,7 +252,12 @@ def build_adamw8bit(settings: kinds.AdamW8bitSettings, parameters: Parameters) -
     Source: Dettmers et al. 2022, section 2; torchao.optim.AdamW8bit.
     """
     try:
-        from torchao.optim import AdamW8bit
+        import warnings
+
+        with warnings.catch_warnings():
+            # What torchao says of its own use of torch concerns nobody who trains.
+            warnings.simplefilter("ignore")
+            from torchao.optim import AdamW8bit
     except ImportError:
         raise MissingExtra(
             "torchao is not installed",
@@ -260,6 +265,8 @@ def build_adamw8bit(settings: kinds.AdamW8bitSettings, parameters: Parameters) -
             expected="the extra 'compress'",
             next_step="pip install 'modelwright[compress]', or choose adamw",
         ) from None
+    from .eight_bit import step_without_compiler
+
     optimiser: Optimizer = AdamW8bit(
         group_parameters(parameters, settings.weight_decay, settings.decay),
         lr=settings.lr,
@@ -267,4 +274,6 @@ def build_adamw8bit(settings: kinds.AdamW8bitSettings, parameters: Parameters) -
         eps=settings.eps,
         block_size=settings.block_size,
     )
+    if not settings.compile:
+        step_without_compiler(optimiser)
     return optimiser

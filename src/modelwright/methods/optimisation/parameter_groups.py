@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from modelwright.core.errors import RecipeError
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.optim import Optimizer
 
     Parameters = Iterable[tuple[str, Tensor] | Tensor]
+
+
+class Optimiser(Protocol):
+    """The words of a torch optimiser that training uses."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+    def step(self) -> Any: ...
+    def zero_grad(self) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, saved: dict[str, Any], /) -> None: ...
 
 
 def name_parameters(parameters: Parameters) -> list[tuple[str, Tensor]]:
@@ -67,7 +77,7 @@ def can_fuse(groups: list[dict[str, Any]], devices: tuple[str, ...]) -> bool:
     )
 
 
-def set_learning_rates(optimiser: Optimizer, factor: float) -> None:
+def set_learning_rates(optimiser: Optimiser, factor: float) -> None:
     """Set each group's learning rate to `factor` times the one it was built with.
 
     Source: torch.optim.lr_scheduler.LRScheduler, whose key `initial_lr` keeps the rate it was

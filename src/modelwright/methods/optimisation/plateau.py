@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .settings import PlateauSettings
@@ -21,16 +20,6 @@ class PlateauState:
     best: float | None = None
     waited: int = 0
     resting: int = 0
-
-
-def build_plateau(
-    settings: PlateauSettings, total_steps: int, steps_per_epoch: int
-) -> Callable[[PlateauState, float], PlateauState]:
-    """Return the function from a state and a new value to the next state; start with PlateauState().
-
-    Source: torch.optim.lr_scheduler.ReduceLROnPlateau.
-    """
-    return lambda state, value: update_plateau(settings, state, value)
 
 
 def update_plateau(settings: PlateauSettings, state: PlateauState, value: float) -> PlateauState:
@@ -51,4 +40,4 @@ def _improves(settings: PlateauSettings, best: float | None, value: float) -> bo
     if best is None or not math.isfinite(value):
         return math.isfinite(value)
     margin = settings.threshold * abs(best)
-    return value < best - margin if settings.goal == "lower" else value > best + margin
+    return value < best - margin if settings.measure == "loss" else value > best + margin

@@ -6,13 +6,20 @@ unless it is asked not to, as is usual since GPT-2.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from modelwright.core.settings import Fraction, Length, Sequence, Settings
+from modelwright.core.settings import Auto, Fraction, Length, Sequence, Settings
 
-LearningRate = Annotated[float, Field(gt=0, le=1000, description="Learning rate, before the schedule's factor.")]
+if TYPE_CHECKING:
+    # Whoever builds an optimiser has chosen a number for `auto` before.
+    LearningRate = float
+else:
+    LearningRate = Annotated[
+        Annotated[float, Field(gt=0, le=1000)] | Auto,
+        Field(description="Learning rate, before the schedule's factor; auto: by a range test before training."),
+    ]
 Beta1 = Annotated[
     float, Field(ge=0, lt=1, description="Share of the old running mean of the gradient that a step keeps.")
 ]
@@ -254,6 +261,10 @@ class AdamW8bitSettings(Settings):
         le=65536,
         description="Numbers that share one scale; smaller tensors and odd ones keep 32 bits.",
     )
+    compile: bool = Field(
+        default=False,
+        description="Compile the step of each shape of tensor: faster steps after many seconds for the first; needs a C++ compiler.",
+    )
     weight_decay: WeightDecay = 0.01
     decay: Decay = "matrices"
 
@@ -342,9 +353,7 @@ class PlateauSettings(Settings):
     """The learning rate falls by a multiplier when the watched value has stopped improving."""
 
     kind: Literal["plateau"] = "plateau"
-    goal: Literal["lower", "higher"] = Field(
-        default="lower", description="Whether a lower or a higher value is better."
-    )
+    measure: Literal["loss", "accuracy"] = Field(default="loss", description="What is watched on the validation part.")
     multiplier: Multiplier = 0.1
     patience: int = Field(
         default=10, ge=0, le=10**6, description="Evaluations without improvement that are still accepted."

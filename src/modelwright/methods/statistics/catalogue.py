@@ -42,6 +42,15 @@ def _build() -> Mapping[str, Metric]:
         Metric("roc_auc", ranking.rank_areas, ranking.roc_auc, "fraction", True, False, "Hanley and McNeil 1982"),
         # Repeated positives lie on one level of score, which raises the average precision of a resample.
         Metric("pr_auc", ranking.rank_areas, ranking.pr_auc, "fraction", True, False, MANNING, interval="basic"),
+        Metric(
+            "recall_at_90_precision",
+            ranking.rank_areas,
+            ranking.recall_at_90_precision,
+            "fraction",
+            True,
+            False,
+            "Manning et al. 2008, section 8.4; scikit-learn precision_recall_curve",
+        ),
         Metric("log_loss", scoring_rules.log_loss, _itself, "nats", False, False, "Good 1952, section 5"),
         Metric("brier", scoring_rules.brier, _itself, "squared fraction", False, False, "Brier 1950, equation 2"),
         # Absolute gaps grow with noise, and resampling adds noise.

@@ -1,4 +1,4 @@
-"""Metrics of the order of scores: area under the ROC curve and average precision, for all resamples at once.
+"""Metrics of the order of scores: area under the ROC curve, average precision, recall at a precision; all resamples at once.
 
 N examples, C ranked classes, R resamples, T levels of score that hold a positive example.
 
@@ -18,14 +18,18 @@ from numpy.typing import NDArray
 from .scored import Ranking, Scored
 
 Floats = NDArray[np.float64]
+PRECISION = 0.9
+# Of shares of sums of weights that are no whole numbers.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class RankAreas:
-    """Both areas of each ranked class in each resample, (R, C); NaN where one does not exist."""
+    """Both areas of each ranked class in each resample, and its recall at the precision, (R, C); NaN where there is none."""
 
     roc: Floats
     precision_recall: Floats
+    recall_at_precision: Floats
 
 
 def rank_areas(scored: Scored, weights_RN: Floats) -> RankAreas:
@@ -38,21 +42,19 @@ def rank_areas(scored: Scored, weights_RN: Floats) -> RankAreas:
     resamples, examples = weights_RN.shape
     sorted_RN = np.empty((resamples, examples))
     cumulative_RN = np.zeros((resamples, examples + 1))
-    roc, precision_recall = [], []
+    found = []
     for ranking in scored.rankings():
         np.take(weights_RN, ranking.order, axis=1, out=sorted_RN, mode="clip")
         np.cumsum(sorted_RN, axis=1, out=cumulative_RN[:, 1:])
-        roc_R, precision_recall_R = _areas_of_class(ranking, weights_RN, cumulative_RN)
-        roc.append(roc_R)
-        precision_recall.append(precision_recall_R)
-    return RankAreas(np.stack(roc, axis=1), np.stack(precision_recall, axis=1))
+        found.append(_areas_of_class(ranking, weights_RN, cumulative_RN))
+    return RankAreas(*(np.stack(of_classes, axis=1) for of_classes in zip(*found, strict=True)))
 
 
-def _areas_of_class(ranking: Ranking, weights_RN: Floats, cumulative_RN: Floats) -> tuple[Floats, Floats]:
+def _areas_of_class(ranking: Ranking, weights_RN: Floats, cumulative_RN: Floats) -> tuple[Floats, Floats, Floats]:
     resamples = len(weights_RN)
-    roc_R, precision_R = np.full(resamples, np.nan), np.full(resamples, np.nan)
+    roc_R, precision_R, recall_R = (np.full(resamples, np.nan) for _ in range(3))
     if len(ranking.positives) == 0:
-        return roc_R, precision_R
+        return roc_R, precision_R, recall_R
     positive_RT = np.take(weights_RN, ranking.positives, axis=1)
     if len(ranking.positive_starts) < len(ranking.positives):
         positive_RT = np.add.reduceat(positive_RT, ranking.positive_starts, axis=1)
@@ -69,7 +71,9 @@ def _areas_of_class(ranking: Ranking, weights_RN: Floats, cumulative_RN: Floats)
 
     precision_RT = np.divide(recalled_RT, reached_RT, out=np.zeros_like(recalled_RT), where=reached_RT > 0)
     np.divide(np.einsum("rt,rt->r", positive_RT, precision_RT), positives_R, out=precision_R, where=positives_R > 0)
-    return roc_R, precision_R
+    most_R = np.where(precision_RT >= PRECISION - ROUNDING, recalled_RT, 0.0).max(axis=1)
+    np.divide(most_R, positives_R, out=recall_R, where=positives_R > 0)
+    return roc_R, precision_R, recall_R
 
 
 def roc_auc(areas: RankAreas) -> Floats:
@@ -95,6 +99,18 @@ def pr_auc(areas: RankAreas) -> Floats:
         Retrieval (2008), section 8.4.
     """
     return _mean_over_existing(areas.precision_recall)
+
+
+def recall_at_90_precision(areas: RankAreas) -> Floats:
+    """Return the largest share of positives found at a threshold above which 90 % are positive; 0 where there is none.
+
+    More than two classes: each against the rest, then the plain mean over the classes for which it exists.
+
+    Shapes: RankAreas -> (resamples,) float
+    Source: C. D. Manning et al., Introduction to Information Retrieval (2008), section 8.4 (the precision-recall curve);
+        the largest recall of scikit-learn's precision_recall_curve where the precision is at least 0.9.
+    """
+    return _mean_over_existing(areas.recall_at_precision)
 
 
 def _mean_over_existing(values_RC: Floats) -> Floats:

@@ -45,6 +45,7 @@ CLASSIFICATION = (
     "f1",
     "roc_auc",
     "pr_auc",
+    "recall_at_90_precision",
     "log_loss",
     "calibration_error",
     "brier",

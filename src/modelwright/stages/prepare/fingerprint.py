@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ...core.recipe import Recipe
+from .declared import declared
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Return a digest of name, size and time of change of every file below the paths of the section `data`.
+    """Return a digest of name, size and time of change of every file below the paths of the section `data`, and of the
+    columns that other sections declare as groups.
 
     Not of the bytes: that would read all data before each command. A file that was only touched makes `prepare` run
     again, and since it then gives the same dataset, nothing after it does.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(declared(recipe)).encode())
     for path in _paths(recipe.sections["data"].model_dump(mode="json").get("path")):
         for file in _files(recipe.base / path):
             status = file.stat()

@@ -16,10 +16,13 @@ from ...core.files import write_json
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.dataset import PARTS, write_learnt, write_part
-from ...engine.predictor import build_task
+from ...engine.groups import FOLDER as GROUPS
 from ...methods.splitting import split as splitting
 from ...sources.checks import find_overlap, quarantine_limit, suspicious_columns
 from ...sources.rows import Rows
+from ...tasks.task import Task
+from .declared import declared
+from .groups import write_declared
 from .settings import Prepare, Split
 
 SHEET = "datasheet.json"
@@ -34,7 +37,7 @@ def run(context: Context) -> None:
     settings: Prepare = context.settings
     data: Any = context.recipe.sections["data"]
     context.check_interrupt(message=f"reading {getattr(data, 'path', '') or data.kind}")
-    rows: Rows = registry.function_of("source", data.kind)(data, context.recipe.base)
+    rows = _read(data, settings.limit, context)
     quarantine_limit(rows, settings.bad_rows)
     if not len(rows):
         raise DataError("the data has no rows", where=_where(context), expected="labelled rows")
@@ -42,7 +45,7 @@ def run(context: Context) -> None:
     rows = _limited(rows, settings.limit, derive_seed(context.recipe.seed, "limit"))
     parts = deal_out(rows, settings.split, derive_seed(context.recipe.seed, "split"))
     parts, overlap = _without_overlap(rows, parts, settings.overlap, context)
-    task = build_task(context.recipe.sections["task"])
+    task = _task(context)
     folder = context.work / "dataset"
     # A killed process may have left a part of it.
     shutil.rmtree(folder, ignore_errors=True)
@@ -57,6 +60,7 @@ def run(context: Context) -> None:
         if part == "train":
             write_learnt(folder, examples)
     write_json(folder / SHEET, datasheet(rows, parts, overlap))
+    _keep_groups(context, folder, rows, parts)
     dataset = context.give("dataset", folder)
     about = {"dataset": dataset.digest}
     context.claim(
@@ -66,6 +70,17 @@ def run(context: Context) -> None:
     )
     for item in rows.quarantined:
         context.note("row quarantined", origin=item.origin, reason=item.reason)
+
+
+def _keep_groups(context: Context, folder: Path, rows: Rows, parts: dict[str, np.ndarray]) -> None:
+    """Keep declared groups: beside the dataset what is only compared, so that declaring it trains no model anew."""
+    compared, weighed = declared(context.recipe)
+    if weighed:
+        write_declared(folder / GROUPS, rows, weighed, parts, "train.objective.column")
+    apart = context.work / GROUPS
+    shutil.rmtree(apart, ignore_errors=True)
+    write_declared(apart, rows, compared, parts, "audit.fairness.columns")
+    context.give("groups", apart)
 
 
 def deal_out(rows: Rows, split: Split, seed: int) -> dict[str, np.ndarray]:
@@ -160,14 +175,40 @@ def _without_overlap(
     return kept, summary
 
 
+def _task(context: Context) -> Task:
+    """Build the task. Only here does it learn, and only what it learns from may lie beside the recipe: a tokeniser."""
+    section: Any = context.recipe.sections["task"]
+    task: Task = registry.function_of("task", section.kind)(section, context.recipe.base)
+    return task
+
+
+def _read(data: Any, limit: int, context: Context) -> Rows:
+    """Read the rows; where rows are few and reading each is dear, only those that are drawn."""
+    if limit and data.kind in registry.names("drawn"):
+        seed = derive_seed(context.recipe.seed, "limit")
+        drawn: Rows = registry.function_of("drawn", data.kind)(
+            data, context.recipe.base, lambda strata: _draw(strata, limit, seed)
+        )
+        return drawn
+    rows: Rows = registry.function_of("source", data.kind)(data, context.recipe.base)
+    return rows
+
+
 def _limited(rows: Rows, limit: int, seed: int) -> Rows:
     """Draw `limit` rows, stratified by label and given part; with so few, every class still needs some."""
     if not limit or limit >= len(rows):
         return rows
     parts = rows.parts if rows.parts is not None else [""] * len(rows)
     strata = [f"{part}/{label}" for part, label in zip(parts, rows.columns["label"], strict=True)]
-    chosen, _ = splitting.stratified_split(strata, [limit / len(rows)], np.random.default_rng(seed))
-    return rows.take(chosen)
+    return rows.take(_draw(strata, limit, seed))
+
+
+def _draw(strata: list[str], limit: int, seed: int) -> np.ndarray:
+    """Return the indices of `limit` rows, in order, each stratum as strong as among all."""
+    if limit >= len(strata):
+        return np.arange(len(strata))
+    chosen, _ = splitting.stratified_split(strata, [limit / len(strata)], np.random.default_rng(seed))
+    return chosen
 
 
 def _require_labels(rows: Rows, context: Context) -> None:

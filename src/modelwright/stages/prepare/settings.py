@@ -56,6 +56,6 @@ STAGE = Stage(
     function="modelwright.stages.prepare.run:run",
     fingerprint="modelwright.stages.prepare.fingerprint:fingerprint",
     reads=("data", "task"),
-    gives=("dataset",),
+    gives=("dataset", "groups"),
     claims=("rows", "quarantined", "overlap"),
 )

@@ -13,10 +13,16 @@ PIPELINES = {"image": "image-classification", "text": "text-classification", "ta
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss", "calibration_error")
 
 
+def about_this_model(context: Context) -> list[Evidence]:
+    """Return the evidence that goes with a model: none of it speaks of what the model was made from."""
+    model = context.inputs["model"].digest
+    return [item for item in context.gathered if item.about.get("model", model) == model]
+
+
 def model_card(context: Context) -> str:
     """Write the card of the model that is being released."""
     settings: Any = context.settings
-    claims = {item.name: item for item in context.gathered}
+    claims = {item.name: item for item in about_this_model(context)}
     lines = [f"# {context.recipe.name}", "", settings.purpose or "No purpose was stated in the recipe.", ""]
     lines += ["## Who answers for it", "", settings.owner or "No owner was stated in the recipe.", ""]
     lines += ["## Limits", "", settings.limits or "No limits were stated in the recipe.", ""]

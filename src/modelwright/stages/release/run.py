@@ -13,7 +13,7 @@ from ...core.gates import Verdict, judge, parse_gate
 from ...core.stage import Context
 from ...engine.golden import check_golden
 from ...engine.predictor import open_predictor
-from .card import model_card
+from .card import about_this_model, model_card
 from .settings import Release
 from .signature import sign, signing_key
 
@@ -65,7 +65,7 @@ def run(context: Context) -> None:
 
 def _write_papers(folder: Path, context: Context, verdicts: list[Verdict], difference: float) -> None:
     dataset, evaluation = context.inputs["dataset"].path, context.inputs["evaluation"].path
-    evidence = [item.to_json() for item in context.gathered]
+    evidence = [item.to_json() for item in about_this_model(context)]
     papers: dict[str, Any] = {
         RECIPE: context.recipe.resolved(),
         EVIDENCE: evidence,

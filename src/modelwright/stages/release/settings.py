@@ -37,7 +37,8 @@ STAGE = Stage(
     name="release",
     settings="modelwright.stages.release.settings:Release",
     function="modelwright.stages.release.run:run",
-    reads=("task", "data", "model", "prepare", "train", "evaluate"),
+    # `serve` changes nothing that is judged, but how the release is served is written into it.
+    reads=("task", "data", "model", "prepare", "train", "evaluate", "serve"),
     needs=("dataset", "model", "evaluation"),
     gives=("release",),
     gathers=True,

@@ -36,6 +36,17 @@ def verify(folder: Path, public_key: Path | None = None, witness: Path | None = 
         DamagedArtifact: names the first thing that is not what was signed.
         DataError: this is not a release.
     """
+    papers = verify_papers(folder, public_key, witness)
+    return {**papers, "golden_difference": check_golden(folder, open_predictor(folder))}
+
+
+def verify_papers(folder: Path, public_key: Path | None = None, witness: Path | None = None) -> dict[str, Any]:
+    """Check digests, signature, journal and evidence; the model itself stays closed, so that torch need not be loaded.
+
+    Raises:
+        DamagedArtifact: names the first thing that is not what was signed.
+        DataError: this is not a release.
+    """
     files = open_release(folder)
     verify_signature(folder, public_key or folder / "signer.pub")
     records = verify_journal(folder / JOURNAL)
@@ -43,13 +54,11 @@ def verify(folder: Path, public_key: Path | None = None, witness: Path | None = 
     if witness is not None:
         _compare_with_witness(folder / JOURNAL, witness)
     _check_evidence(folder, files)
-    difference = check_golden(folder, open_predictor(folder))
     return {
         "release": str(folder),
         "verdict": "intact, signed by the holder of the given key" if public_key else "intact, signer unknown",
         "files": len(files),
         "journal_records": records,
-        "golden_difference": difference,
     }
 
 

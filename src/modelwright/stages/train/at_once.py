@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ...core.errors import RecipeError
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.observers import measure
@@ -15,6 +16,13 @@ from .trained import Trained
 
 def fit_at_once(context: Context, task: Task, model: AtOnce, training: Examples, validation: Examples) -> Trained:
     """Fit a model that has no steps; keys of `train` that speak of steps do not concern it."""
+    if getattr(type(context.settings.objective), "of_groups", False):
+        raise RecipeError(
+            f"the model '{context.recipe.sections['model'].kind}' is fitted at once and knows no objective",  # type: ignore[attr-defined]
+            where=f"train.objective: {context.settings.objective.kind}",
+            expected="a model that is trained by steps",
+            next_step="choose thresholds by group instead (audit.fairness.mitigations: [thresholds])",
+        )
     context.check_interrupt(message="fitting")
     began = time.monotonic()
     columns = {name: column for name, column in training.columns.items() if name != "target"}

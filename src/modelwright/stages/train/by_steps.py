@@ -10,18 +10,20 @@ from typing import Any
 
 import torch
 
-from ...core.errors import DataError, RecipeError
+from ...core.errors import DataError, Interrupted, RecipeError
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.checkpoint import load_newest
-from ...engine.loop import train
-from ...engine.observers import Keeper, LossHistory, Validation
-from ...engine.predictor import save_model, torch_predictor
-from ...engine.rules import NonFiniteGuard
-from ...layouts.local import Local
+from ...engine.dead_units import count_dead_units
+from ...engine.loop import Verdict, train
+from ...engine.observers import Keeper, Validation
+from ...engine.predictor import save_model
+from ...engine.state import digest_of_state
 from ...tasks.task import Examples, Task
-from .parts import build_load, build_objective, build_rules, build_sampler, build_turn
+from .assembly import Assembly, assemble
+from .rewinding import Rewinds, cannot_go_on
 from .settings import Train
+from .thrift import make_plain
 from .trained import Trained
 
 
@@ -32,71 +34,93 @@ def fit_by_steps(
 
     Raises:
         Interrupted: asked to stop; a checkpoint was saved first.
-        DataError: the loss stopped being a number, three steps in a row.
+        DataError: steps that could not be taken, more of them than the recipe accepts.
     """
     settings: Train = context.settings
-    layout = Local(precision=settings.precision, micro_batch=settings.micro_batch)
-    network = layout.place(network)
-    sampler = build_sampler(settings, training.columns["target"], derive_seed(context.recipe.seed, "sampler"))
-    per_epoch = sampler.steps_per_epoch
-    total = settings.length.steps(per_epoch)
-    turn = build_turn(settings, task, network, total, per_epoch)
-    guard, history = NonFiniteGuard(), LossHistory(per_epoch)
-    every = settings.validate_every.steps(per_epoch)
-    predictor = torch_predictor(network, task, training.learnt)
-    watch = Validation(
-        predictor, validation, settings.early_stopping, every=every, total=total, keep_best=settings.keep == "best"
-    )
-    memories = {"history": history, "validation": watch, "guard": guard}
-    folder = context.work / "checkpoints"
-    keeper = Keeper(
-        context,
-        folder,
-        [turn],
-        memories,
-        every=settings.save.every.steps(per_epoch),
-        total=total,
-        keep=settings.save.keep,
-    )
-    start = _resume(context, keeper)
+    made = assemble(context, task, network, training, validation)
+    rewinds = Rewinds(context.work / "rewinds.json", settings.guard.rewinds)
+    start = _resume(context, made.keeper)
+    if made.private:
+        made.private.accountant.agree(start)
+    if start == 0 and settings.guard.then == "rewind":
+        # Something to go back to.
+        made.keeper.save()
     began = time.monotonic()
-    if not (watch.exhausted or guard.exhausted):
-        with _single_examples_explained():
-            train(
-                turns=[turn],
-                batches=sampler.batches(start, total),
-                load=build_load(settings, task, training),
-                layout=layout,
-                objective=build_objective(settings, training),
-                rules=build_rules(settings, guard),
-                observers=[history, watch, keeper],
-                seed_of_step=lambda step: derive_seed(context.recipe.seed, "step", step),
-            )
+    _train_on(context, made, rewinds, start)
     seconds = time.monotonic() - began
-    _stop_if_not_finite(guard, keeper.step)
-    watch.finish(network)
-    _refuse_broken_weights(watch, settings)
+    kept = made.watch.finish(made.turn.model)
+    _refuse_broken_weights(made.watch, settings)
+    record = _record(made, rewinds)
+    if made.private:
+        made.private.leave(kept, made.turn.model)
+        record["privacy"] = made.private.record(kept, made.order)
+    record["dead_units"] = count_dead_units(kept, task, validation)
+    predictor = make_plain(made.predictor, kept)
     sections = context.recipe.sections
     return Trained(
         predictor,
-        save=lambda place: save_model(place, network, sections["task"], sections["model"], training.learnt),
-        kept=watch.kept,
-        record=_record(history, watch, guard),
-        steps=watch.last_step,
-        skipped=guard.skipped,
+        save=lambda place: save_model(place, kept, sections["task"], sections["model"], training.learnt),
+        kept=made.watch.kept,
+        record=record,
+        steps=made.watch.last_step,
+        skipped=made.guard.skipped + len(rewinds.passed_over),
         seconds=seconds,
-        examples_seen=(keeper.step - start) * settings.batch,
+        examples_seen=(made.keeper.step - start) * settings.batch,
+        rewinds=rewinds.count,
+        waited=made.loader.waited,
+        saving=made.keeper.saving_seconds,
     )
 
 
-def _record(history: LossHistory, watch: Validation, guard: NonFiniteGuard) -> dict[str, Any]:
+def _train_on(context: Context, made: Assembly, rewinds: Rewinds, start: int) -> None:
+    """Run the loop to its end, going back where the guard says so."""
+    verdict = made.guard.standing
+    made.watch.catch_up(made.turn.model)
+    while verdict >= Verdict.REWIND or not (made.watch.exhausted or start >= made.total):
+        if verdict is Verdict.STOP:
+            raise cannot_go_on(made.guard, made.keeper.step, rewinds.count)
+        if verdict is Verdict.REWIND:
+            start = rewinds.go_back(context, made.keeper, made.guard)
+            made.watch.catch_up(made.turn.model)
+        with _single_examples_explained(), _saved_before_validation(made):
+            verdict = train(
+                turns=[made.turn],
+                batches=made.loader.batches(rewinds.without_passed_over(made.sampler.batches(start, made.total))),
+                layout=made.layout,
+                objective=made.objective,
+                rules=made.rules,
+                observers=made.observers,
+                seed_of_step=lambda step: derive_seed(context.recipe.seed, "step", step),
+            )
+        if verdict < Verdict.REWIND:
+            break
+
+
+def _record(made: Assembly, rewinds: Rewinds) -> dict[str, Any]:
     """Return what is stored with the model. Nothing here depends on the clock: equal trainings have equal digests."""
     return {
-        "loss": history.points,
-        "validation": watch.history,
-        "kept_step": watch.kept_step,
-        "skipped_steps": guard.skipped,
+        "loss": made.history.points,
+        "validation": made.watch.history,
+        "kept_step": made.watch.kept_step,
+        "skipped_steps": made.guard.skipped + len(rewinds.passed_over),
+        "passed_over": rewinds.passed_over,
+        "rate_test": made.rate_test,
+        "data_order": made.order.digest,
+        "trace": made.trace.points,
+        # Weights, optimiser, history: all that a checkpoint would hold now. Equal digests, equal trainings.
+        "final_state": digest_of_state(made.keeper.now()),
     }
+
+
+@contextmanager
+def _saved_before_validation(made: Assembly) -> Iterator[None]:
+    """Save the step that was to be validated when somebody asked to stop; the validation is made up for after the resume."""
+    try:
+        yield
+    except Interrupted:
+        if made.watch.due:
+            made.keeper.save_at(made.watch.last_step)
+        raise
 
 
 @contextmanager
@@ -113,16 +137,6 @@ def _single_examples_explained() -> Iterator[None]:
             expected="a batch (and micro-batch) that leaves no single example at the end of an epoch",
             next_step="change train.batch by one, or set model.normalisation: none",
         ) from None
-
-
-def _stop_if_not_finite(guard: NonFiniteGuard, step: int) -> None:
-    if guard.exhausted:
-        raise DataError(
-            f"the loss was not a finite number in {guard.in_a_row} steps in a row",
-            where=f"train, step {step}",
-            expected="finite losses",
-            next_step="lower train.optimiser.lr, set train.clip_norm, or look for bad values in the data",
-        )
 
 
 def _refuse_broken_weights(watch: Validation, settings: Train) -> None:

@@ -11,24 +11,27 @@ import torch
 
 from ...core import registry
 from ...core.randomness import derive_seed
+from ...core.settings import AUTO
 from ...core.stage import Context
 from ...engine.augment import build_augment
+from ...engine.averaging import Average
+from ...engine.guard import Guard
+from ...engine.loader import Load, Loader
 from ...engine.loop import GradientRule, Objective
-from ...engine.rules import NonFiniteGuard, clip_norm, l1
+from ...engine.pool import Slot
+from ...engine.private import Private
+from ...engine.rules import clip_norm, clip_value, l1
 from ...engine.samplers import Sampler
 from ...engine.turn import Turn
 from ...models.pretrained import Pretrained
 from ...tasks.task import Batch, Examples, Task
 from .settings import Train
+from .thrift import build_optimiser
 
 
-def choose_threads(settings: Train, context: Context) -> int:
-    """Return the number of CPU threads; what `auto` became is stored in the run."""
-    if settings.threads != "auto":
-        return int(settings.threads)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chosen: int = context.choose("train.threads", lambda: (cores, "the cores this process may use"))
-    return chosen
+def count_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_pretrained(context: Context) -> Pretrained | None:
@@ -58,11 +61,11 @@ def build_network(
 
 def build_turn(settings: Train, task: Task, network: torch.nn.Module, total: int, steps_per_epoch: int) -> Turn:
     """Build the one turn of an ordinary model: its losses, its optimiser, its schedule."""
-    optimiser = registry.function_of("optimiser", settings.optimiser.kind)(
-        settings.optimiser, network.named_parameters()
-    )
+    optimiser = build_optimiser(settings, network)
     factor = registry.function_of("schedule", settings.schedule.kind)(settings.schedule, total, steps_per_epoch)
-    return Turn("model", network, lambda batch: task.losses(network, batch), task.sizes, optimiser, factor)
+    # The compiled network shares the weights of the plain one, which is what is validated and stored.
+    forward: torch.nn.Module = torch.compile(network) if settings.compile else network  # type: ignore[assignment]
+    return Turn("model", network, lambda batch: task.losses(forward, batch), task.sizes, optimiser, factor)
 
 
 def build_sampler(settings: Train, targets: np.ndarray, seed: int) -> Sampler:
@@ -73,38 +76,95 @@ def build_sampler(settings: Train, targets: np.ndarray, seed: int) -> Sampler:
     return sampler
 
 
+def build_private(
+    context: Context, settings: Train, network: torch.nn.Module, training: Examples, total: int
+) -> Private | None:
+    """Build the bundle of a private training, if the recipe wants one."""
+    private: Private | None = registry.function_of("privacy", settings.privacy.kind)(
+        settings.privacy,
+        network,
+        examples=len(training),
+        batch=settings.batch,
+        total=total,
+        folder=context.work,
+        note=context.note,
+    )
+    return private
+
+
 def build_objective(settings: Train, training: Examples) -> Objective:
-    """Build the objective, which may need to know how many examples each class has."""
+    """Build the objective, which may need to know how many examples each class has, or which group each belongs to."""
     counts = np.bincount(training.columns["target"], minlength=len(training.learnt["classes"]))
-    objective: Objective = registry.function_of("objective", settings.objective.kind)(settings.objective, counts)
+    knows_groups = getattr(type(settings.objective), "of_groups", False)
+    objective: Objective = registry.function_of("objective", settings.objective.kind)(
+        settings.objective, training if knows_groups else counts
+    )
     return objective
 
 
-def build_rules(settings: Train, guard: NonFiniteGuard) -> list[GradientRule]:
-    """Build the gradient rules, in the order in which they act: the penalty is clipped with the rest."""
-    rules: list[GradientRule] = [guard]
+def build_guard(settings: Train) -> Guard:
+    """Build the guard against steps that must not be taken."""
+    said = settings.guard
+    return Guard(spike=said.spike, window=said.window, patience=said.patience, then=said.then)
+
+
+def build_average(settings: Train, network: torch.nn.Module, total: int, steps_per_epoch: int) -> Average | None:
+    """Build the average of the weights, if the recipe wants one."""
+    average: Average | None = registry.function_of("averaging", settings.average.kind)(
+        settings.average, network, total, steps_per_epoch
+    )
+    return average
+
+
+def build_rules(
+    settings: Train, guard: Guard, look: GradientRule, private: Private | None = None
+) -> list[GradientRule]:
+    """Build the gradient rules, in the order in which they act: `look` sees what comes from the losses alone, and the
+    penalty is clipped with the rest. Of a private training they see what comes after the noise.
+    """
+    # What was released is not there to be looked at, and would pass for a gradient that has vanished.
+    first: list[GradientRule] = private.rules(guard) if private else [guard]
+    rules: list[GradientRule] = first if settings.gradient_release else [*first, look]
     if settings.l1:
         rules.append(l1(settings.l1))
     if settings.clip_norm:
         rules.append(clip_norm(settings.clip_norm))
+    if settings.clip_value:
+        rules.append(clip_value(settings.clip_value))
     return rules
 
 
-def build_load(settings: Train, task: Task, training: Examples) -> Callable[[np.ndarray], Batch]:
-    """Build the function that makes a training batch.
+def build_loader(context: Context, task: Task, training: Examples, private: Private | None = None) -> Loader:
+    """Build the loader; what `auto` workers became is stored in the run."""
+    workers = context.settings.workers
 
-    Its randomness comes from torch's generator, which the loop seeds anew for every step.
-    """
+    def decided(number: int, why: str) -> None:
+        context.choose("train.workers", lambda: (number, why))
+
+    load = build_load(context.settings, task, training, derive_seed(context.recipe.seed, "load"))
+    if private and private.canaries:
+        load = private.canaries.load(load)
+    return Loader(load, context.chosen("train.workers") if workers == AUTO else workers, decided=decided)
+
+
+def build_load(settings: Train, task: Task, training: Examples, seed: int) -> Load:
+    """Build the function that makes the training batch of a step; its randomness comes from the seed and the step."""
     augment = build_augment(settings.augment, task.modality, training.learnt)
     mixes = [registry.function_of("mixing", choice.kind)(choice) for choice in settings.mixing]
     classes = len(training.learnt["classes"])
 
-    def load(indices: np.ndarray) -> Batch:
-        batch = task.collate(training, indices)
+    def load(step: int, indices: np.ndarray, room: Slot) -> Batch:
+        if not len(indices):
+            # Poisson sampling may draw nobody; there is nothing to collate then.
+            return Batch({}, torch.empty(0, dtype=torch.int64), indices)
+        batch = task.collate(training, indices, room)
+        if not (augment or mixes):
+            return batch
+        generator = torch.Generator().manual_seed(derive_seed(seed, "step", step))
         if augment:
-            batch = augment(batch, torch.default_generator)
+            batch = augment(batch, generator)
         for mix in mixes:
-            batch = mix(batch, classes, torch.default_generator)
+            batch = mix(batch, classes, generator)
         return batch
 
     return load

@@ -11,13 +11,17 @@ import numpy as np
 
 from ...core import registry
 from ...core.evidence import Evidence
+from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.dataset import read_part
 from ...engine.golden import write_golden
 from ...engine.memory import keep_freed_memory
 from ...engine.predictor import WEIGHTS, build_task
+from ...engine.subset import draw_subset
 from ...models.at_once import AtOnce
 from ...tasks.task import Examples, Task
+from .diagnosis import diagnose, diagnosis_claims
+from .private import private_claims
 from .trained import Trained
 
 
@@ -26,12 +30,15 @@ def run(context: Context) -> None:
 
     Raises:
         Interrupted: asked to stop; a checkpoint was saved first.
-        DataError: the loss stopped being a number, three steps in a row.
+        DataError: steps that could not be taken, more of them than the recipe accepts.
     """
     dataset = context.inputs["dataset"].path
     training, validation = (_resident(read_part(dataset, part)) for part in ("train", "validation"))
+    subset = context.settings.subset
+    training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
     task = build_task(context.recipe.sections["task"])
-    trained = _fit(context, task, training, validation)
+    trained = _fit(context, task, _resample(context, task, training), validation)
+    trained.record["diagnosis"] = diagnose(context, trained, training, validation)
     folder = context.work / "model"
     # A killed process may have left a part of it.
     shutil.rmtree(folder, ignore_errors=True)
@@ -41,7 +48,15 @@ def run(context: Context) -> None:
     write_golden(folder, trained.predictor, validation)
     size = (folder / WEIGHTS).stat().st_size
     about = {"model": context.give("model", folder).digest, "dataset": context.inputs["dataset"].digest}
-    context.claim(*_claims(trained, size, len(validation), about))
+    context.claim(*_claims(trained, size, len(validation), about), *diagnosis_claims(trained.record, about))
+    context.claim(*private_claims(trained.record, about))
+
+
+def _resample(context: Context, task: Task, training: Examples) -> Examples:
+    settings = context.settings.resample
+    seed = derive_seed(context.recipe.seed, "resample")
+    resampled: Examples = registry.function_of("resampling", settings.kind)(settings, training, task.modality, seed)
+    return resampled
 
 
 def _fit(context: Context, task: Task, training: Examples, validation: Examples) -> Trained:
@@ -52,23 +67,26 @@ def _fit(context: Context, task: Task, training: Examples, validation: Examples)
 
         model: AtOnce = build(section, training.learnt)
         return fit_at_once(context, task, model, training, validation)
-    import torch
 
     from .by_steps import fit_by_steps
-    from .parts import build_network, choose_threads, read_pretrained
+    from .parts import build_network, read_pretrained
+    from .speed import set_threads
+    from .thrift import adapt_network, tell_allocator
 
     keep_freed_memory(context.settings.memory)
-    torch.set_num_threads(choose_threads(context.settings, context))
+    tell_allocator(context)
+    set_threads(context)
     pretrained = read_pretrained(context)
     if pretrained:
         training = replace(training, learnt={**training.learnt, **pretrained.facts})
     network = build_network(context, build, training.learnt, pretrained)
+    adapt_network(context.settings, section, network, context.recipe.seed, context.note)
     return fit_by_steps(context, task, network, training, validation)
 
 
 def _resident(examples: Examples) -> Examples:
     """Hold the columns in memory: small data is read once, not page by page in random order."""
-    return Examples({name: np.array(column) for name, column in examples.columns.items()}, examples.learnt)
+    return replace(examples, columns={name: np.array(column) for name, column in examples.columns.items()})
 
 
 def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> list[Evidence]:
@@ -91,7 +109,10 @@ def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> 
         Evidence("parameters", trained.predictor.parameters, unit="parameters", about=about, method="counted"),
         Evidence("size", size, unit="bytes", about=about, method="bytes of the weights file"),
         Evidence("steps", trained.steps, unit="steps", about=about, method="counted"),
-        Evidence("skipped_steps", trained.skipped, unit="steps", about=about, method="steps whose loss was not finite"),
+        Evidence(
+            "skipped_steps", trained.skipped, unit="steps", about=about, method="steps that the guard did not take"
+        ),
+        Evidence("rewinds", trained.rewinds, about=about, method="times that training went back to a checkpoint"),
         Evidence(
             "training_seconds",
             round(trained.seconds, 3),
@@ -101,6 +122,18 @@ def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> 
         ),
     ]
     if trained.examples_seen and trained.seconds:
+        claims += [
+            Evidence(
+                name,
+                round(seconds / trained.seconds, 5),
+                about=about,
+                method=f"share of the last sitting spent {doing}",
+            )
+            for name, seconds, doing in (
+                ("data_wait", trained.waited, "waiting for batches"),
+                ("saving_share", trained.saving, "writing checkpoints"),
+            )
+        ]
         rate = round(trained.examples_seen / trained.seconds, 1)
         claims.append(
             Evidence(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ...core.settings import Auto, Choice, Length, Sequence, Settings
+from ...core.settings import Auto, Choice, Fraction, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
 from ...methods.augmentation.settings import Augment
+from .combinations import conflicts_of
+from .private_conflicts import disagreements_of, private_conflicts_of
 
 
 class EarlyStopping(Settings):
@@ -29,6 +32,30 @@ class Saving(Settings):
     keep: int = Field(2, ge=1, description="how many checkpoints stay")
 
 
+class Guard(Settings):
+    """What happens when a loss or a gradient is not a finite number, or a loss jumps. Such a step is always skipped."""
+
+    spike: float = Field(
+        20.0,
+        ge=0,
+        description="a mean loss above this many times the median of the last steps, and above the first one, is a spike; "
+        "0: only what is not finite is bad",
+    )
+    window: int = Field(50, ge=2, description="how many good steps the median is taken over")
+    patience: int = Field(3, ge=1, description="bad steps in a row before `then` happens")
+    then: Literal["rewind", "stop"] = Field(
+        "rewind", description="rewind: back to the last checkpoint and past the bad steps; stop: end with an error"
+    )
+    rewinds: int = Field(3, ge=1, description="how often training goes back before it ends with an error")
+
+
+class Subset(Settings):
+    """Train on a random share of the training part: shadow models, learning curves."""
+
+    share: Fraction = Field(1.0, gt=0, le=1, description="share of the training part that is trained on")
+    seed: int = Field(0, ge=0, description="another number, another share of the same size")
+
+
 class Train(Settings):
     """How the model is trained."""
 
@@ -36,6 +63,10 @@ class Train(Settings):
     batch: int = Field(64, ge=1, description="examples per optimiser step")
     micro_batch: int = Field(
         0, ge=0, description="examples per forward pass, accumulated to a batch; 0: the whole batch at once"
+    )
+    subset: Subset = Subset()
+    privacy: Annotated[Any, Choice("privacy")] = Field(
+        "none", validate_default=True, description="a bound on what the weights tell of a single training example"
     )
     optimiser: Annotated[Any, Choice("optimiser")] = Field(
         "adam", validate_default=True, description="what turns gradients into steps"
@@ -52,11 +83,19 @@ class Train(Settings):
     sampler: Annotated[Any, Choice("sampler")] = Field(
         "shuffled", validate_default=True, description="which examples stand in a batch"
     )
+    resample: Annotated[Any, Choice("resampling")] = Field(
+        "none", validate_default=True, description="what becomes of the training part before training begins"
+    )
     augment: Augment = Field(Augment(), description="how training pictures are changed (task image only)")
     mixing: Sequence[Annotated[Any, Choice("mixing")]] = Field(
         (), description="what happens to a training batch: label_smoothing, mixup, cutmix, in this order"
     )
     clip_norm: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
+    clip_value: float = Field(0.0, ge=0, description="largest size of each entry of the gradient; 0: no clipping")
+    guard: Guard = Guard()
+    average: Annotated[Any, Choice("averaging")] = Field(
+        "none", validate_default=True, description="an average of the weights that is validated and kept in their place"
+    )
     l1: float = Field(0.0, ge=0, description="weight of the L1 penalty on all matrices")
     early_stopping: EarlyStopping = EarlyStopping()
     validate_every: Length = Field(
@@ -66,15 +105,59 @@ class Train(Settings):
         "best", description="best: the weights of the best validation; last: the last ones"
     )
     save: Saving = Saving()
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: autocast of matrix products and convolutions"
+    precision: Literal["float32", "bfloat16", "bfloat16_parameters"] | Auto = Field(
+        "float32",
+        description="bfloat16: autocast of matrix products and convolutions; bfloat16_parameters: the matrices and all between "
+        "them, too, while the optimiser changes masters in float32, which are what is validated and stored",
+    )
+    checkpointing: Literal["none", "blocks", "selective"] = Field(
+        "none",
+        description="blocks: each block of the model computes its activations again for the gradient instead of keeping them; "
+        "selective: but keeps the results of matrix products, convolutions and attention",
+    )
+    low_rank: Annotated[Any, Choice("low_rank")] = Field(
+        "none",
+        validate_default=True,
+        description="train thin matrices instead of linear layers; the model is stored plain",
+    )
+    gradient_release: bool = Field(
+        False,
+        description="true: each parameter is stepped in the backward pass and its gradient freed at once; a bad step cannot be "
+        "skipped then, so guard.patience must be 1",
+    )
+    cuda_allocator: str = Field(
+        "",
+        description="settings of CUDA's memory allocator, such as 'expandable_segments:True'; without a CUDA device the journal "
+        "notes that they have no effect",
+        json_schema_extra={"x-no-effect": True},
+    )
+    compile: bool = Field(
+        False,
+        description="let torch.compile fuse the network's operations; costs some ten seconds before the first step",
     )
     memory: Literal["fast", "tight"] = Field(
         "fast", description="fast: keep freed memory for the next step; tight: give it back to the system"
     )
     threads: Annotated[int, Field(ge=1)] | Auto = Field(
-        "auto", description="CPU threads; auto: the cores this process may use"
+        "auto",
+        description="CPU threads; auto: the cores this process may use, or what a long training measures as fastest",
     )
+    workers: Annotated[int, Field(ge=0, le=64)] | Auto = Field(
+        "auto",
+        description="threads that make batches ahead; 0: none; auto: one, where making a batch takes a noticeable share of a step",
+        json_schema_extra={"x-no-effect": True},
+    )
+
+    @model_validator(mode="after")
+    def _compatible(self) -> Train:
+        found = [*conflicts_of(self), *private_conflicts_of(self)]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    def disagreements(self, sections: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Yield (key, what was found, what was expected) where other sections of the recipe exclude what this one says."""
+        return disagreements_of(self, sections)
 
 
 STAGE = Stage(
@@ -84,6 +167,7 @@ STAGE = Stage(
     reads=("task", "model"),
     needs=("dataset",),
     gives=("model",),
+    resumable=True,
     claims=(
         "validation_accuracy",
         "validation_loss",
@@ -93,5 +177,15 @@ STAGE = Stage(
         "size",
         "steps",
         "skipped_steps",
+        "overfitting_gap",
+        "dead_units",
+        "rewinds",
+        "data_wait",
+        "saving_share",
+        "epsilon",
+        "delta",
+        "noise_multiplier",
+        "sampling_rate",
+        "weights_change",
     ),
 )

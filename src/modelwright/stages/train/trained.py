@@ -25,3 +25,7 @@ class Trained:
     skipped: int
     seconds: float
     examples_seen: int
+    # How often training went back, and the seconds that it waited for batches and for checkpoints.
+    rewinds: int = 0
+    waited: float = 0.0
+    saving: float = 0.0

@@ -1,0 +1,55 @@
+"""How the kept model does on examples that it learnt from, beside those that it did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..methods.diagnosis.fit import Losses
+from ..methods.diagnosis.gap import Gap, bootstrap_difference, bootstrap_mean
+from ..tasks.task import Examples
+from .predictor import Predictor
+
+# Of each part: enough to tell a gap of a tenth of the spread of the losses from none.
+EXAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Losses on equally many examples (`n`) of both parts, and the mean of confidence less being right on validation."""
+
+    losses: Losses
+    confidence: Gap
+    n: int
+
+
+def measure_fit(predictor: Predictor, training: Examples, validation: Examples, *, plain: bool, seed: int) -> Fit:
+    """Ask a model about a sample of the training part and one of the validation part, of the same size.
+
+    The training examples come as they are: not augmented, not mixed, not drawn by class.
+    """
+    generator = np.random.default_rng(seed)
+    n = min(len(training), len(validation), EXAMPLES)
+    answers, targets = [], []
+    for part in (training, validation):
+        sample = part.take(np.sort(generator.permutation(len(part))[:n]))
+        answers.append(predictor.predict(sample))
+        targets.append(np.asarray(sample.columns["target"]))
+    right = [answer[np.arange(n), target] for answer, target in zip(answers, targets, strict=True)]
+    losses = [-np.log(np.maximum(probability, np.finfo(np.float64).tiny)) for probability in right]
+    hits = [
+        (answer.argmax(axis=1) == target).astype(np.float64) for answer, target in zip(answers, targets, strict=True)
+    ]
+    counts = np.bincount(np.asarray(training.columns["target"]))
+    shares = counts[counts > 0] / counts.sum()
+    measured = Losses(
+        training=float(losses[0].mean()),
+        validation=float(losses[1].mean()),
+        training_accuracy=float(hits[0].mean()),
+        validation_accuracy=float(hits[1].mean()),
+        guessing=float(-(shares * np.log(shares)).sum()),
+        gap=bootstrap_difference(losses[1], losses[0], generator=generator),
+        plain=plain,
+    )
+    return Fit(measured, bootstrap_mean(answers[1].max(axis=1) - hits[1], generator=generator), n)

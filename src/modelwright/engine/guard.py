@@ -1,0 +1,79 @@
+"""The guard: no step is taken on a loss or a gradient that is not finite, or on a loss that jumps."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import median
+from typing import Any
+
+import torch
+
+from .loop import Verdict
+from .turn import Turn
+
+
+class Guard:
+    """State: the mean losses of the last good steps and of the first one, and how many bad steps came in a row.
+
+    A bad step is skipped. After `patience` in a row the guard says to rewind or to stop, as it was told. A spike is a
+    mean loss above `spike` times the median of the last `window` good steps and above the first one: a model that has
+    learnt something loses all of it in a spike, and the noise of very small losses is none.
+
+    Source: Chowdhery et al. 2022 (PaLM), section 5.1, for going back to a checkpoint and past the batches of a spike.
+    """
+
+    def __init__(self, *, spike: float = 0.0, window: int = 50, patience: int = 3, then: str = "stop") -> None:
+        self.spike, self.patience = spike, patience
+        self.verdict = Verdict.REWIND if then == "rewind" else Verdict.STOP
+        self.recent: deque[float] = deque(maxlen=window)
+        self.first = math.nan
+        self.in_a_row = self.skipped = 0
+        self.reason = ""
+        # The gradient's norm for each parameter that has one, of the last step; for whoever wants to look.
+        self.norms = torch.empty(0)
+
+    def __call__(self, turn: Turn, losses: torch.Tensor) -> Verdict:
+        """Judge a step by the mean of its losses and the norm of its gradient."""
+        gradients = [parameter.grad for parameter in turn.parameters() if parameter.grad is not None]
+        self.norms = torch.stack(torch._foreach_norm(gradients)) if gradients else torch.zeros(1)
+        loss, norm = torch.stack([losses.detach().mean().float(), self.norms.float().sum()]).tolist()
+        self.reason = self._reason(loss, norm)
+        if not self.reason:
+            self.in_a_row = 0
+            self.recent.append(loss)
+            self.first = loss if math.isnan(self.first) else self.first
+            return Verdict.APPLY
+        self.in_a_row += 1
+        self.skipped += 1
+        return max(Verdict.SKIP, self.standing)
+
+    @property
+    def standing(self) -> Verdict:
+        """What the guard would say now, without another step."""
+        return self.verdict if self.in_a_row >= self.patience else Verdict.APPLY
+
+    def _reason(self, loss: float, norm: float) -> str:
+        if not math.isfinite(loss):
+            return f"the loss was {loss}"
+        if not math.isfinite(norm):
+            return "the gradient was not finite"
+        if self.spike and len(self.recent) == self.recent.maxlen:
+            usual = median(self.recent)
+            if loss > self.first and loss > self.spike * usual:
+                return f"the loss jumped from {usual:.4g} to {loss:.4g}"
+        return ""
+
+    def forgive(self) -> None:
+        """Start counting anew, after training went back."""
+        self.in_a_row = 0
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Return what a checkpoint must hold."""
+        numbers = {"in_a_row": self.in_a_row, "skipped": self.skipped, "recent": list(self.recent), "first": self.first}
+        return {}, numbers
+
+    def restore(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.in_a_row, self.skipped, self.first = numbers["in_a_row"], numbers["skipped"], numbers["first"]
+        self.recent = deque(numbers["recent"], self.recent.maxlen)

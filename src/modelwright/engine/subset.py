@@ -1,0 +1,15 @@
+"""A random share of the training part: for shadow models, which must not have seen some examples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.randomness import derive_seed
+
+
+def draw_subset(examples: int, share: float, seed: int) -> np.ndarray:
+    """Return the rows of a share of the examples, in their order; at least one."""
+    if share >= 1:
+        return np.arange(examples)
+    generator = np.random.default_rng(derive_seed(seed, "subset"))
+    return np.sort(generator.permutation(examples)[: max(1, round(share * examples))])
