@@ -1,0 +1,72 @@
+"""The door of pictures: files in the body or in base64, or pixels as a tensor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import DataError
+from ...sources.images import decode
+from .door import Columns, Door, Hidden, Tensor, Values
+from .refusal import bad, short
+from .settings import Serve
+
+# A picture is hidden patch by patch, this many along each side.
+PATCHES = 8
+
+
+def build(learnt: dict[str, Any], settings: Serve) -> Door:
+    """Return the door for pictures of the size and mode that the model was trained on."""
+    shape = (learnt["height"], learnt["width"], learnt["channels"])
+    return Door(
+        key="image",
+        tensors=(Tensor("image", "UINT8", (-1, *shape)),),
+        schema={"type": "string", "contentEncoding": "base64", "description": "a picture file such as PNG or JPEG"},
+        from_tensors=_from_tensors,
+        from_items=partial(_from_items, shape=shape),
+        hide=_hide,
+        slow=True,
+    )
+
+
+def _from_tensors(values: Values) -> Columns:
+    return {"image": values["image"]}
+
+
+def _from_items(items: list[Any], names: list[str], shape: tuple[int, int, int]) -> Columns:
+    mode: Any = "grey" if shape[2] == 1 else "rgb"
+    return {"image": np.stack([_picture(*pair, shape[:2], mode) for pair in zip(items, names, strict=True)])}
+
+
+def _picture(item: Any, field: str, size: tuple[int, int], mode: Any) -> np.ndarray:
+    if not isinstance(item, bytes):
+        if not isinstance(item, str):
+            raise bad(field, short(item), "a picture file in base64")
+        try:
+            item = base64.b64decode(item, validate=True)
+        except (binascii.Error, ValueError):
+            raise bad(field, "this is not base64", "a picture file in base64") from None
+    try:
+        picture: np.ndarray = decode(item, size, mode)
+    except DataError as error:
+        raise bad(field, error.problems[0].found, "a picture such as PNG or JPEG") from None
+    return picture
+
+
+def _hide(columns: Columns) -> list[Hidden]:
+    """Put the picture's mean colour over one patch after the other."""
+    image = columns["image"][0]
+    grey = np.round(image.mean(axis=(0, 1))).astype(np.uint8)
+    edges = [np.linspace(0, side, min(PATCHES, side) + 1).astype(int).tolist() for side in image.shape[:2]]
+    found = []
+    for top, bottom in zip(edges[0], edges[0][1:], strict=False):
+        for left, right in zip(edges[1], edges[1][1:], strict=False):
+            changed = image.copy()
+            changed[top:bottom, left:right] = grey
+            part = {"top": top, "left": left, "bottom": bottom, "right": right}
+            found.append(Hidden(part, {"image": changed[None]}))
+    return found
