@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -11,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny import Cli, events, fork_cli, kill_after, output_of, wait_for
+from tiny import Cli, events, fork_cli, kill_after, output_of, wait_for, write_recipe
 
+from modelwright.app.cli import main
 from modelwright.core.journal import verify_journal
+from modelwright.engine.loop import Moment
 
 Recipe = Callable[..., Path]
 TRAIN = {
@@ -26,6 +29,16 @@ TRAIN = {
     "save": {"every": "3 steps", "keep": 2},
 }
 MODEL = {"kind": "mlp", "hidden": [16], "dropout": 0.2}
+WORKERS = (0, 1, 2, 4)
+TENSORS = "tensors-00001-of-00001.safetensors"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import what takes seconds once, here, and not in every child."""
+    folder = tmp_path_factory.mktemp("warm")
+    path = write_recipe(folder, train={**TRAIN, "length": "2 steps"}, evaluate=None, release=None)
+    assert main(["train", str(path), "--runs", str(folder)]) == 0
 
 
 @pytest.fixture
@@ -39,19 +52,22 @@ def twin(cli: Cli, recipe: Recipe, tmp_path: Path) -> tuple[Path, str]:
 def kill_until(cli: Cli, twin: tuple[Path, str], tmp_path: Path, dice: random.Random, kills: int) -> int:
     """Kill training at random moments, up to three times a run, so often; return how often a run was resumed.
 
-    Every run is then resumed, and must end as its undisturbed twin did, with a journal that holds.
+    Every sitting has another number of loader workers. Every run is then resumed, and must end as its undisturbed twin
+    did, with a journal that holds.
     """
     path, digest = twin
     began = time.monotonic()
     assert wait_for(fork_cli("train", path, "--runs", tmp_path / "clock")) == 0
     seconds = time.monotonic() - began
+    workers = itertools.cycle(WORKERS)
     killed = resumed = attempt = 0
     while killed < kills:
         attempt += 1
         assert attempt <= 2 * kills
         runs = tmp_path / f"runs{attempt}"
         for _ in range(3):
-            ended = kill_after(fork_cli("train", path, "--runs", runs), dice.uniform(0.1, 0.9) * seconds)
+            child = fork_cli("train", path, "--runs", runs, f"train.workers={next(workers)}")
+            ended = kill_after(child, dice.uniform(0.1, 0.9) * seconds)
             assert ended in (-9, 0)
             if ended == 0:
                 # The machine has become faster; kill sooner.
@@ -68,13 +84,52 @@ def kill_until(cli: Cli, twin: tuple[Path, str], tmp_path: Path, dice: random.Ra
     return resumed
 
 
-def test_killed_six_times_and_resumed(cli: Cli, twin: tuple[Path, str], dice: random.Random, tmp_path: Path) -> None:
-    assert kill_until(cli, twin, tmp_path, dice, 6) >= 1
+def test_killed_twenty_times_and_resumed(cli: Cli, twin: tuple[Path, str], dice: random.Random, tmp_path: Path) -> None:
+    assert kill_until(cli, twin, tmp_path, dice, 20) >= 4
 
 
 @pytest.mark.full
-def test_killed_fifty_times_and_resumed(cli: Cli, twin: tuple[Path, str], dice: random.Random, tmp_path: Path) -> None:
-    assert kill_until(cli, twin, tmp_path, dice, 50) >= 10
+def test_killed_two_hundred_times_and_resumed(
+    cli: Cli, twin: tuple[Path, str], dice: random.Random, tmp_path: Path
+) -> None:
+    assert kill_until(cli, twin, tmp_path, dice, 200) >= 40
+
+
+def test_every_example_is_used_once_an_epoch_however_often_training_is_killed(
+    cli: Cli, recipe: Recipe, dice: random.Random, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelwright.engine.incidents import DataOrder
+
+    said, real = tmp_path / "said", DataOrder.__call__
+
+    def say(order: DataOrder, moment: Moment) -> bool:
+        with said.open("ab", buffering=0) as stream:
+            stream.write(json.dumps([moment.step, moment.batch.indices.tolist()]).encode() + b"\n")
+        return real(order, moment)
+
+    monkeypatch.setattr(DataOrder, "__call__", say)
+    path = recipe(train={**TRAIN, "length": "30 epochs"}, model=MODEL, evaluate=None, release=None)
+    assert wait_for(fork_cli("train", path, "--runs", tmp_path / "clock")) == 0
+    undisturbed = dict(json.loads(line) for line in said.read_text().splitlines())
+    said.unlink()
+    for workers in WORKERS:
+        lines = said.read_bytes().count(b"\n") if said.exists() else 0
+        child = fork_cli("train", path, "--runs", tmp_path / "runs", f"train.workers={workers}")
+        enough = lines + dice.randint(10, 25)
+        while not said.exists() or said.read_bytes().count(b"\n") < enough:
+            time.sleep(0.001)
+        assert kill_after(child, 0) == -9
+    assert cli("train", path, "--runs", tmp_path / "runs").code == 0
+    steps = [json.loads(line) for line in said.read_text().splitlines()]
+    # A step that was lost in a kill is done again, with the same examples in the same order.
+    assert all(undisturbed[step] == indices for step, indices in steps)
+    assert {step for step, _ in steps} == set(undisturbed)
+    assert len(steps) > len(undisturbed), "no kill has met the training"
+    size = len({index for indices in undisturbed.values() for index in indices})
+    order = [index for step in sorted(undisturbed) for index in undisturbed[step]]
+    epochs = [order[start : start + size] for start in range(0, len(order), size)]
+    assert len(epochs) == 30
+    assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
 
 
 @pytest.mark.parametrize("torn", ["model", "dataset", "evaluation", "predictions"])
@@ -111,8 +166,7 @@ def test_sigterm_saves_and_leaves_with_75(cli: Cli, recipe: Recipe, tmp_path: Pa
     assert (answer["error"], answer["exit_code"]) == ("Interrupted", 75)
     assert answer["problems"][0]["next_step"] == f"modelwright resume {run}"
     assert "stopped after step " in err
-    (checkpoint,) = run.glob("work/train-*/checkpoints/step-*")
-    step = int(checkpoint.name.removeprefix("step-"))
+    step = newest_step(run)
     outcome = cli("resume", run)
     assert outcome.code == 0, outcome.err
     assert f"resumed after step {step}" in outcome.err
@@ -124,6 +178,11 @@ def journal_so_far(run: Path) -> list[dict]:
     path = run / "journal.jsonl"
     whole = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
     return [record for line in whole if (record := json.loads(line))["event"] == "stage started"]
+
+
+def newest_step(run: Path) -> int:
+    """Return the step of the newest checkpoint of a training that was stopped."""
+    return max(int(path.name.removeprefix("step-")) for path in run.glob("work/train-*/checkpoints/step-*"))
 
 
 def wait_until_training(run: Path) -> None:
@@ -143,7 +202,7 @@ def test_other_polite_signals_do_the_same(cli: Cli, recipe: Recipe, tmp_path: Pa
     time.sleep(0.05)
     os.kill(child, number)
     assert wait_for(child) == 75
-    assert len(list((tmp_path / "runs/tiny").glob("work/train-*/checkpoints/step-*"))) == 1
+    assert 0 < newest_step(tmp_path / "runs/tiny") < 100_000
 
 
 def interrupted_at(cli: Cli, path: Path, runs: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -175,9 +234,7 @@ def zero(path: Path) -> None:
     path.write_bytes(bytes(min(4096, len(content))) + content[4096:])
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"), [("tensors.safetensors", flip), ("state.json", cut), ("manifest.json", zero)]
-)
+@pytest.mark.parametrize(("name", "damage"), [(TENSORS, flip), ("state.json", cut), ("manifest.json", zero)])
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_taken(
     cli: Cli,
     twin: tuple[Path, str],
@@ -206,7 +263,7 @@ def test_all_checkpoints_damaged_is_no_silent_fresh_start(
 ) -> None:
     path, digest = twin
     for checkpoint in interrupted_at(cli, path, tmp_path / "runs", 11, monkeypatch):
-        flip(checkpoint / "tensors.safetensors")
+        flip(checkpoint / TENSORS)
     outcome = cli("resume", tmp_path / "runs/tiny", "--json")
     assert outcome.code == 5
     problem = outcome.json["problems"][0]
@@ -268,6 +325,27 @@ def test_a_run_that_was_moved_is_resumed_where_it_is(
     assert output_of(tmp_path / "moved", "train", "model") == digest
     assert not (tmp_path / "moved/tiny").exists()
     assert not (tmp_path / "runs/tiny").exists()
+
+
+def test_the_best_weights_are_in_every_checkpoint(
+    cli: Cli, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They came before the interruption and are better than all that comes after it."""
+    from modelwright.engine.checkpoint import load_newest
+
+    ruinous = {**TRAIN, "length": "40 steps", "schedule": "constant", "optimiser": {"kind": "sgd", "lr": 1.5}}
+    path = recipe(train={**ruinous, "keep": "best"}, model={"kind": "mlp", "hidden": [16]}, evaluate=None, release=None)
+    assert cli("train", path, "--runs", tmp_path / "twin").code == 0
+    (record,) = (tmp_path / "twin/tiny/artifacts").glob("model-*/training.json")
+    best = json.loads(record.read_text())["kept_step"]
+    assert best < 30, "the example no longer shows the difference"
+    checkpoints = interrupted_at(cli, path, tmp_path / "runs", best + 3, monkeypatch)
+    for folder in {checkpoint.parent for checkpoint in checkpoints}:
+        found, _ = load_newest(folder)
+        weights = {name.split("/", 2)[2] for name in found.tensors if name.startswith("validation/memory/")}
+        assert weights == {name.split("/", 2)[2] for name in found.tensors if name.startswith("model/model/")}
+    assert cli("resume", tmp_path / "runs/tiny").code == 0
+    assert output_of(tmp_path / "runs/tiny", "train", "model") == output_of(tmp_path / "twin/tiny", "train", "model")
 
 
 def test_nothing_to_resume(cli: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,49 @@ def run(
     runs: Where = "runs",
     on_progress: OnProgress = go_on,
     from_scratch: bool = False,
+    allow_change: bool = False,
 ) -> Run:
-    """Run all that a recipe asks for, or up to one stage; then write the report and publish the release, if one was made."""
+    """Run all that a recipe asks for, or up to one stage; then write the report and publish the release, if one was made.
+
+    `from_scratch` forgets what was made before; `allow_change` lets an unfinished training go on although its recipe, data,
+    code or environment has changed.
+    """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), overrides)
-    return _run_in(Path(runs) / loaded.name, loaded, until, on_progress, from_scratch)
+    return _run_in(Path(runs) / loaded.name, loaded, until, on_progress, from_scratch, allow_change)
 
 
-def _run_in(folder: Path, recipe: Recipe, until: str | None, on_progress: OnProgress, from_scratch: bool) -> Run:
+def _run_in(
+    folder: Path, recipe: Recipe, until: str | None, on_progress: OnProgress, from_scratch: bool, allow_change: bool
+) -> Run:
     from .publish import publish
 
     try:
-        made = execute(recipe, until, on_progress, folder=folder, from_scratch=from_scratch)
+        made = execute(recipe, until, on_progress, folder=folder, from_scratch=from_scratch, allow_change=allow_change)
     except GateFailed:
         # What an earlier recipe released must not lie there as if this one had; and the report says which gate failed.
         publish(Run(folder))
         raise
     publish(made)
+    if until in (None, "prove_resume"):
+        _refuse_disproved(made)
     return made
+
+
+def _refuse_disproved(made: Run) -> None:
+    """A training that did not end in the same bytes is no reason to stop the stages after it, but one to fail."""
+    for item in made.evidence():
+        if item.name in ("resume_bit_equal", "resume_accountant_equal") and item.status == "failed":
+            raise GateFailed(
+                f"the killed and resumed training is not the undisturbed one: {item.reason}",
+                where=made.folder,
+                expected="the same bytes",
+                next_step="set train.threads: 1 and try again; if they still differ, report it with `modelwright doctor --json`",
+            )
+
+
+def tune(recipe: Where, *overrides: str, **options: Any) -> Run:
+    """Run a recipe up to the stage `tune`."""
+    return run(recipe, *overrides, until="tune", **options)
 
 
 def prepare(recipe: Where, *overrides: str, **options: Any) -> Run:
@@ -52,9 +79,28 @@ def train(recipe: Where, *overrides: str, **options: Any) -> Run:
     return run(recipe, *overrides, until="train", **options)
 
 
+def compress(recipe: Where, *overrides: str, **options: Any) -> Run:
+    """Run a recipe up to the stage `compress`."""
+    return run(recipe, *overrides, until="compress", **options)
+
+
 def evaluate(recipe: Where, *overrides: str, **options: Any) -> Run:
     """Run a recipe up to the stage `evaluate`."""
     return run(recipe, *overrides, until="evaluate", **options)
+
+
+def audit(recipe: Where, *overrides: str, **options: Any) -> Run:
+    """Run a recipe up to the stage `audit`."""
+    return run(recipe, *overrides, until="audit", **options)
+
+
+def prove_resume(recipe: Where, *overrides: str, **options: Any) -> Run:
+    """Run a recipe up to the stage `prove_resume`: kill its training at random moments, resume it, compare every byte.
+
+    Raises:
+        GateFailed: it ended in other bytes.
+    """
+    return run(recipe, *overrides, until="prove_resume", **options)
 
 
 def release(recipe: Where, *overrides: str, **options: Any) -> Run:
@@ -62,11 +108,11 @@ def release(recipe: Where, *overrides: str, **options: Any) -> Run:
     return run(recipe, *overrides, until="release", **options)
 
 
-def resume(folder: Where, on_progress: OnProgress = go_on) -> Run:
+def resume(folder: Where, on_progress: OnProgress = go_on, *, allow_change: bool = False) -> Run:
     """Go on with the run in a folder, as its own resolved recipe says."""
     # The folder is what counts: somebody may have moved or renamed it.
     opened = Run(Path(folder).resolve())
-    return _run_in(opened.folder, opened.recipe(), None, on_progress, False)
+    return _run_in(opened.folder, opened.recipe(), None, on_progress, False, allow_change)
 
 
 def check(recipe: Where, *overrides: str) -> Recipe:
@@ -74,11 +120,47 @@ def check(recipe: Where, *overrides: str) -> Recipe:
     return load_recipe(Path(recipe), overrides)
 
 
-def report(folder: Where) -> Path:
-    """Write the report page of a run; return where it lies."""
+def report(folder: Where, state: Where | None = None) -> Path:
+    """Write the report page of a run; return where it lies. `state` is where its release was served, if not beside it."""
     from .report.page import write_report
 
-    return write_report(Run(Path(folder)))
+    return write_report(Run(Path(folder)), Path(state) if state else None)
+
+
+def serve(
+    folder: Where,
+    *overrides: str,
+    state: Where | None = None,
+    public_key: Where | None = None,
+    tell: Callable[[str], None] = lambda address: None,
+) -> dict[str, Any]:
+    """Answer over HTTP from a release until told to stop; `tell` is given the address. Return what there is to say of it."""
+    places = (Path(state) if state else None, Path(public_key) if public_key else None)
+    served: dict[str, Any] = registry.function_of("action", "serve")(Path(folder), overrides, *places, tell)
+    return served
+
+
+def serving(folder: Where, *overrides: str) -> dict[str, Any]:
+    """Return how a release would be served."""
+    settings: dict[str, Any] = registry.function_of("action", "serving")(Path(folder), overrides).model_dump(
+        mode="json"
+    )
+    return settings
+
+
+def keys(
+    action: str,
+    folder: Where,
+    name: str = "",
+    *,
+    scopes: tuple[str, ...] = ("predict", "feedback"),
+    days: float | None = None,
+    state: Where | None = None,
+) -> dict[str, Any]:
+    """Add, list or revoke the keys of a served release; a new key is returned once and never again."""
+    place = Path(state) if state else None
+    found: dict[str, Any] = registry.function_of("action", "keys")(action, Path(folder), place, name, scopes, days)
+    return found
 
 
 def verify(folder: Where, public_key: Where | None = None, witness: Where | None = None) -> dict[str, Any]:

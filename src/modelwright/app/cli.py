@@ -15,9 +15,13 @@ from .words import say
 
 # Verb -> what it does. The stages' verbs are the registered stages.
 STAGES = {
+    "tune": "search for better settings, judged on the validation part",
     "prepare": "read the data and deal it out into parts",
     "train": "train the model",
+    "compress": "make the model smaller and faster, and measure what it costs",
     "evaluate": "judge the model on the test part",
+    "audit": "look at privacy, claimed against measured",
+    "prove-resume": "kill and resume this very training, and prove that it ends in the same bytes",
     "release": "judge the gates and make the signed folder",
 }
 VERBS = {
@@ -31,6 +35,8 @@ VERBS = {
     "report": "write the report page of a run",
     "predict": "answer from a release alone",
     "verify": "check a release: digests, signature, journal, golden answers",
+    "serve": "answer over HTTP from a release",
+    "keys": "make, list and take back the keys of a served release",
     "doctor": "say what this machine can do and what is missing",
 }
 
@@ -93,7 +99,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _call(options: argparse.Namespace) -> int:
     from . import verbs
 
-    result: Any = getattr(verbs, options.verb)(options)
+    result: Any = getattr(verbs, options.verb.replace("-", "_"))(options)
     if options.json and result is not None:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))
     return 0
@@ -172,7 +178,16 @@ def _recipe_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
     command.add_argument("--from-scratch", action="store_true", help="forget what was made before")
+    _allow_change_argument(command)
     command.add_argument("--smoke", action="store_true", help="64 rows and 2 steps: does it run at all?")
+
+
+def _allow_change_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-change",
+        action="store_true",
+        help="go on with an unfinished training although its recipe, data, code or environment has changed",
+    )
 
 
 def _init_arguments(command: argparse.ArgumentParser) -> None:
@@ -200,6 +215,11 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", type=Path, help="the run folder")
 
 
+def _resume_arguments(command: argparse.ArgumentParser) -> None:
+    _run_arguments(command)
+    _allow_change_argument(command)
+
+
 def _runs_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
 
@@ -215,6 +235,44 @@ def _verify_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--witness", type=Path, help="the witness file of the run's journal")
 
 
+def _serve_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("release", type=Path, help="the release folder")
+    command.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="changes to how it asks to be served, such as serve.port=9000"
+    )
+    command.add_argument("--public-key", type=Path, help="the public key (PEM) of who should have signed")
+    _state_argument(command)
+
+
+def _keys_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("add", "list", "revoke"), help="what to do")
+    command.add_argument("release", type=Path, help="the release folder")
+    command.add_argument(
+        "name", nargs="?", default="", help="add: who it is for; revoke: the first characters of the key"
+    )
+    command.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        help="predict, feedback, metrics or admin; may be repeated (default: predict, feedback)",
+    )
+    command.add_argument("--days", type=float, help="for how many days it is valid (default: until it is revoked)")
+    _state_argument(command)
+
+
+def _state_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--state",
+        type=Path,
+        help="the folder of keys and feedback (default: beside the release, with `.served` behind its name)",
+    )
+
+
+def _report_arguments(command: argparse.ArgumentParser) -> None:
+    _run_arguments(command)
+    _state_argument(command)
+
+
 def _doctor_arguments(command: argparse.ArgumentParser) -> None:
     pass
 
@@ -223,10 +281,12 @@ _ARGUMENTS = {
     "init": _init_arguments,
     "check": _check_arguments,
     "show": _show_arguments,
-    "resume": _run_arguments,
-    "report": _run_arguments,
+    "resume": _resume_arguments,
+    "report": _report_arguments,
     "runs": _runs_arguments,
     "predict": _predict_arguments,
     "verify": _verify_arguments,
+    "serve": _serve_arguments,
+    "keys": _keys_arguments,
     "doctor": _doctor_arguments,
 }

@@ -15,8 +15,16 @@ SMOKE = {
     "train.save.every": "1 steps",
     "prepare.limit": 64,
     "release.gates": [],
+    # Two steps teach too little for two models to agree.
+    "compress.least_agreement": 0,
+    "compress.rounds": 3,
+    "compress.resamples": 100,
     "evaluate.resamples": 100,
     "evaluate.folds": 0,
+    "prove_resume.kills": 1,
+    "audit.privacy.canaries": 0,
+    "audit.privacy.shadows": 0,
+    "tune.trials": 2,
 }
 
 
@@ -24,7 +32,7 @@ def _stage_verb(options: Namespace) -> dict[str, Any]:
     from ..core.recipe import load_recipe
 
     recipe = load_recipe(options.recipe, tuple(options.overrides))
-    until = None if options.verb == "run" else options.verb
+    until = None if options.verb == "run" else options.verb.replace("-", "_")
     if options.smoke:
         recipe = _smaller(recipe, until)
     if options.dry_run:
@@ -34,7 +42,12 @@ def _stage_verb(options: Namespace) -> dict[str, Any]:
 
     with Screen() as screen:
         made = api.run(
-            recipe, until=until, runs=options.runs, on_progress=screen.on_progress, from_scratch=options.from_scratch
+            recipe,
+            until=until,
+            runs=options.runs,
+            on_progress=screen.on_progress,
+            from_scratch=options.from_scratch,
+            allow_change=options.allow_change,
         )
     return _told(made, options)
 
@@ -49,7 +62,7 @@ def _smaller(recipe: Any, until: str | None) -> Any:
     return complete.edited({"name": f"{recipe.name}-smoke", **changes})
 
 
-run = prepare = train = evaluate = release = _stage_verb
+run = tune = prepare = train = compress = evaluate = audit = prove_resume = release = _stage_verb
 
 
 def _told(made: Any, options: Namespace) -> dict[str, Any]:
@@ -65,6 +78,11 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
         "evidence": [item.to_json() for item in made.evidence()],
     }
     lines = _headline(made)
+    lines += [
+        f"{'resume_bit_equal':<26} {say('equal in every byte')} ({item.n:.0f} x kill -9)"
+        for item in made.evidence()
+        if item.name == "resume_bit_equal" and item.value == 1.0 and item.n
+    ]
     lines.append(f"{say('the report is')}   {made.folder / 'report.html'}")
     if (made.folder / RELEASE).exists():
         result["release"] = str(made.folder / RELEASE)
@@ -165,7 +183,7 @@ def resume(options: Namespace) -> dict[str, Any]:
     if options.dry_run:
         return _dry_resume(options)
     with Screen() as screen:
-        made = api.resume(options.run, screen.on_progress)
+        made = api.resume(options.run, screen.on_progress, allow_change=options.allow_change)
     return _told(made, options)
 
 
@@ -201,7 +219,7 @@ def report(options: Namespace) -> dict[str, Any]:
 
     if options.dry_run:
         return {"report": str(options.run / "report.html")}
-    path = api.report(options.run)
+    path = api.report(options.run, options.state)
     _print([f"{say('the report is')}   {path}"], options)
     return {"report": str(path)}
 
@@ -226,6 +244,38 @@ def verify(options: Namespace) -> dict[str, Any]:
     result = api.verify(options.release, options.public_key, options.witness)
     _print([f"{say('the release is')}: {say(result['verdict'])}"], options)
     return result
+
+
+def serve(options: Namespace) -> dict[str, Any]:
+    """Answer over HTTP from a release, until told to stop."""
+    from . import api
+
+    if options.dry_run:
+        return {"release": str(options.release), "settings": api.serving(options.release, *options.overrides)}
+
+    def tell(address: str) -> None:
+        known = say("signed by the holder of the given key" if options.public_key else "signer unknown")
+        _print([f"{say('serving at')} {address}   ({known})"], options)
+        (sys.stderr if options.json else sys.stdout).flush()
+
+    return api.serve(options.release, *options.overrides, state=options.state, public_key=options.public_key, tell=tell)
+
+
+def keys(options: Namespace) -> dict[str, Any]:
+    """Make, list or take back keys."""
+    from . import api
+
+    if options.dry_run:
+        return {"action": options.action, "release": str(options.release)}
+    scopes = tuple(options.scope) or ("predict", "feedback")
+    found = api.keys(
+        options.action, options.release, options.name, scopes=scopes, days=options.days, state=options.state
+    )
+    if "key" in found:
+        _print([found["key"], say("This key is shown once; only its digest is kept.")], options)
+    for key in found.get("keys", []):
+        _print([f"{key['prefix']}  {key['state']:<8} {' '.join(key['scopes']):<24} {key['name']}"], options)
+    return found
 
 
 def doctor(options: Namespace) -> dict[str, Any]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from .feedback import WORDS
+from .findings import FINDINGS
+from .privacy_words import PRIVACY
+from .tuning_words import TUNING
+
 CHINESE = {
     # The frame of the page.
     "Run report": "运行报告",
@@ -221,6 +226,10 @@ CHINESE = {
     "A torn journal record of {bytes} bytes was removed": "移除了一条残缺的日志记录（{bytes} 字节）",
     "Run finished": "运行结束",
     "and {number} more": "另有 {number} 条",
+    **FINDINGS,
+    **PRIVACY,
+    **TUNING,
+    **WORDS,
 }
 
 MEASURES = {
@@ -228,6 +237,7 @@ MEASURES = {
     "balanced_accuracy": ("Balanced accuracy", "平衡准确率"),
     "roc_auc": ("ROC AUC", "ROC 曲线下面积"),
     "pr_auc": ("PR AUC", "PR 曲线下面积"),
+    "recall_at_90_precision": ("Recall at 90 % precision", "精确率 90 % 时的召回率"),
     "log_loss": ("Log loss", "对数损失"),
     "brier": ("Brier score", "Brier 分数"),
     "calibration_error": ("Calibration error", "校准误差"),

@@ -9,7 +9,7 @@ from typing import Any
 from .material import Material
 from .metrics import Row, view_row
 
-FIRST = ("task", "data", "model", "prepare", "train", "evaluate", "release")
+FIRST = ("task", "data", "model", "prepare", "train", "compress", "evaluate", "release")
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...core import registry
 from ...core.artifact import Artifact
 from ...core.errors import DamagedArtifact, DataError
 from ...core.evidence import Evidence
@@ -32,6 +34,9 @@ class Material:
     evaluation: dict[str, Any]
     pictures: Path
     problems: tuple[str, ...]
+    feedback: dict[str, Any] = field(default_factory=dict)
+    audit: dict[str, Any] = field(default_factory=dict)
+    tuning: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -50,11 +55,11 @@ class Material:
 
     def digest(self, kind: str) -> str:
         """Return the digest of the present artifact of a kind; empty when there is none."""
-        return next((record.outputs[kind] for record in self.records.values() if kind in record.outputs), "")
+        return next((record.outputs[kind] for record in reversed(self.records.values()) if kind in record.outputs), "")
 
 
-def read_material(run: Run) -> Material:
-    """Read all that a page can show of a run.
+def read_material(run: Run, served: Path | None = None) -> Material:
+    """Read all that a page can show of a run; `served` is where its release was served, if not beside it.
 
     Raises:
         DataError: there is no run in this folder.
@@ -80,10 +85,13 @@ def read_material(run: Run) -> Material:
     def artifact(kind: str) -> Artifact | None:
         return attempt(lambda: run.artifact(kind), None)
 
+    said = registry.function_of("action", "feedback")
+    feedback: dict[str, Any] = attempt(lambda: said(run.folder / "release", served) or {}, {})
     dataset, model, evaluation = artifact("dataset"), artifact("model"), artifact("evaluation")
     return Material(
         folder=run.folder,
-        recipe=state.get("recipe") or {},
+        # A stage may have edited it: what counts is what the model was made with.
+        recipe=state.get("edited") or state.get("recipe") or {},
         resolved=state.get("resolved") or {},
         records=attempt(run.current, {}),
         events=events,
@@ -92,6 +100,9 @@ def read_material(run: Run) -> Material:
         evaluation=attempt(lambda: _read(evaluation, "summary.json"), {}),
         pictures=evaluation.path if evaluation else run.folder,
         problems=tuple(dict.fromkeys(problems)),
+        feedback=feedback,
+        audit=attempt(lambda: _read(artifact("audit"), "summary.json"), {}),
+        tuning=attempt(lambda: _read_tuning(artifact("tuning")), {}),
     )
 
 
@@ -100,3 +111,18 @@ def _read(artifact: Artifact | None, name: str) -> dict[str, Any]:
         return {}
     found = read_json(artifact.path / name)
     return found if isinstance(found, dict) else {}
+
+
+def _read_tuning(artifact: Artifact | None) -> dict[str, Any]:
+    if artifact is None:
+        return {}
+    trials = artifact.path / "trials.jsonl"
+    lines = trials.read_text(encoding="utf-8").splitlines() if trials.exists() else []
+    names = ("summary", "edits", "importance")
+    try:
+        return {
+            **{name: _read(artifact, f"{name}.json") for name in names},
+            "trials": [json.loads(line) for line in lines],
+        }
+    except ValueError:
+        raise DamagedArtifact("a line is not JSON", where=trials, expected="a trial on each line") from None

@@ -20,6 +20,7 @@ HEADLINE = (
     "f1_macro",
     "roc_auc",
     "pr_auc",
+    "recall_at_90_precision",
     "log_loss",
     "perplexity",
     "brier",

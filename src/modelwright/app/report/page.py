@@ -12,27 +12,31 @@ from . import bilingual, quantities
 from .classes import view_classes
 from .confusion import view_confusion
 from .curves import view_training
+from .diagnosis import view_diagnosis
 from .examples import view_worst
+from .feedback import view_feedback
 from .lineage import view_lineage
 from .listing import list_evidence, list_recipe
 from .material import Material, read_material
 from .metrics import compare_floors, group_metrics, list_methods, pick_headline, view_folds
+from .privacy import view_privacy
 from .reliability import view_reliability
 from .sheet import view_sheet
 from .timeline import view_timeline
+from .tuning import view_tuning
 from .verdict import judge_run
 
 TEMPLATE, STYLE, SCRIPT = "page.html", "style.css", "script.js"
 
 
-def write_report(run: Run) -> Path:
-    """Write `report.html` into the run folder; return where it lies.
+def write_report(run: Run, served: Path | None = None) -> Path:
+    """Write `report.html` into the run folder; return where it lies. `served` is where the state of its release lies.
 
     Raises:
         DataError: there is no run in this folder.
     """
     path = run.folder / "report.html"
-    write_bytes(path, render(read_material(run)).encode())
+    write_bytes(path, render(read_material(run, served)).encode())
     return path
 
 
@@ -73,9 +77,13 @@ def _view(material: Material) -> dict[str, Any]:
         "folds": view_folds(evaluation, judged),
         "floors": compare_floors(evaluation, judged),
         "training": view_training(material.training),
+        "diagnosis": view_diagnosis(material.training),
         "confusion": view_confusion(evaluation),
         "reliability": view_reliability(evaluation.get("reliability")),
         "classes": view_classes(evaluation, judged),
+        "feedback": view_feedback(material.feedback),
+        "privacy": view_privacy(material.training, material.audit.get("privacy") or {}),
+        "tuning": view_tuning(material.tuning, material.events),
         "worst": view_worst(evaluation, material.pictures),
         "sheet": view_sheet(material.sheet),
         "lineage": view_lineage(material),
