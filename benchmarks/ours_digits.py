@@ -71,9 +71,10 @@ def train_until(folder: Path, seed: int, accuracy: float, max_epochs: int) -> di
 
     from modelwright.core import registry
     from modelwright.core.randomness import derive_seed
+    from modelwright.engine.guard import Guard
+    from modelwright.engine.loader import Loader
     from modelwright.engine.loop import train
     from modelwright.engine.predictor import build_task, torch_predictor
-    from modelwright.engine.rules import NonFiniteGuard
     from modelwright.engine.turn import Turn
     from modelwright.layouts.local import Local
     from modelwright.stages.train.parts import build_load, build_objective, build_sampler
@@ -97,14 +98,14 @@ def train_until(folder: Path, seed: int, accuracy: float, max_epochs: int) -> di
         lambda step: cycle(step % per_epoch) / 2 ** (step // per_epoch),
     )
     look = TestLook(torch_predictor(network, task, training.learnt), test, per_epoch, accuracy)
+    loader = Loader(build_load(settings, task, training, derive_seed(seed, "load")), None)
     start = time.perf_counter()
     train(
         turns=[turn],
-        batches=sampler.batches(0, max_epochs * per_epoch),
-        load=build_load(settings, task, training),
+        batches=loader.batches(sampler.batches(0, max_epochs * per_epoch)),
         layout=layout,
         objective=build_objective(settings, training),
-        rules=[NonFiniteGuard()],
+        rules=[Guard()],
         observers=[look],
         seed_of_step=lambda step: derive_seed(seed, "step", step),
     )

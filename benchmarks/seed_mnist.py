@@ -7,45 +7,13 @@ Usage: python benchmarks/seed_mnist.py --data FOLDER --keras-python /path/to/pyt
 """
 
 import argparse
-import datetime
 import importlib.metadata
-import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from side_by_side import HERE, run_side, show, spread, write_line, write_result
+
 OURS, PEER = "ours_digits.py", "peers/keras_digits.py"
-
-
-def run_side(python: str, script: str, options: argparse.Namespace, seed: int, environment: dict[str, str]) -> dict:
-    """Run one side for one seed in a process of its own and return the object on its last line of output."""
-    command = [python, str(HERE / script), "--data", str(options.data), "--seed", str(seed)]
-    command += ["--accuracy", str(options.accuracy), "--max-epochs", str(options.max_epochs)]
-    load_before = os.getloadavg()[0]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{script} failed with seed {seed}, exit code {done.returncode}:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1]) | {"load_before": load_before}
-
-
-def describe_machine() -> dict[str, object]:
-    """Name the processor, the cores this process may use, and the system."""
-    model = platform.processor() or "unknown"
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": model, "cores": cores, "system": platform.platform(), "python": platform.python_version()}
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, minimum and maximum."""
-    return {"median": statistics.median(values), "minimum": min(values), "maximum": max(values)}
 
 
 def compare(runs: list[dict]) -> dict[str, object]:
@@ -67,22 +35,6 @@ def compare(runs: list[dict]) -> dict[str, object]:
     return report
 
 
-def write_line(text: str) -> None:
-    """Write one line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def show(report: dict, seeds: int, accuracy: float) -> None:
-    """Write the comparison for a reader: one quantity a line."""
-    write_line(f"\n{seeds} seeds, test accuracy {accuracy:.1%}       median     (min .. max)")
-    for name, value in report.items():
-        if isinstance(value, dict):
-            write_line(f"{name:32s} {value['median']:10.2f}     ({value['minimum']:.2f} .. {value['maximum']:.2f})")
-        else:
-            write_line(f"{name:32s} {value:10.2f}")
-
-
 def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -102,8 +54,10 @@ def main() -> None:
     ours_environment = {} if options.wait_policy == "unset" else {"OMP_WAIT_POLICY": options.wait_policy}
     runs: list[dict] = []
     for seed in range(options.seeds):
+        arguments = ["--data", str(options.data), "--seed", str(seed), "--accuracy", str(options.accuracy)]
+        arguments += ["--max-epochs", str(options.max_epochs)]
         sides = [("peer", options.keras_python, PEER, {}), ("ours", sys.executable, OURS, ours_environment)]
-        run = {side: run_side(python, script, options, seed, extra) for side, python, script, extra in sides}
+        run = {side: run_side(python, script, arguments, extra) for side, python, script, extra in sides}
         runs.append({"seed": seed} | run)
         for side in ("peer", "ours"):
             result = run[side]
@@ -112,8 +66,6 @@ def main() -> None:
                 f"accuracies {[round(value, 4) for value in result['accuracies']]}, load {result['load_before']:.2f}"
             )
         content = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": describe_machine(),
             "versions": {"torch": importlib.metadata.version("torch"), **run["peer"]["versions"]},
             "protocol": {
                 "accuracy": options.accuracy,
@@ -124,9 +76,8 @@ def main() -> None:
             "comparison": compare(runs),
             "runs": runs,
         }
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(content, indent=1) + "\n")
-    show(compare(runs), len(runs), options.accuracy)
+        write_result(options.output, content)
+    show(f"{len(runs)} seeds, test accuracy {options.accuracy:.1%}", compare(runs))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,23 @@ from typing import Any
 __version__ = "0.1.0"
 
 # The same verbs as on the command line; they are imported when used, so that importing the package costs nothing.
-_VERBS = ("run", "prepare", "train", "evaluate", "release", "check", "report", "predict", "verify", "resume")
+_VERBS = (
+    "run",
+    "tune",
+    "prepare",
+    "train",
+    "compress",
+    "evaluate",
+    "audit",
+    "prove_resume",
+    "release",
+    "check",
+    "report",
+    "predict",
+    "verify",
+    "serve",
+    "resume",
+)
 _ESTIMATORS = ("ImageClassifier", "TabularClassifier", "TextClassifier")
 __all__ = [*_ESTIMATORS, *_VERBS, "__version__"]
 

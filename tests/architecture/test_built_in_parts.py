@@ -27,6 +27,7 @@ def settings_classes() -> list[type[Settings]]:
     """Return every settings class that a recipe can reach, nested ones too."""
     waiting = [registry.load(registry.stage(name).settings) for name in STAGES]
     waiting += [registry.settings_of(kind, name) for kind, name in PARTS if registry.part(kind, name).settings]
+    waiting += [registry.load(what) for how, what in BUILTIN["section"].values() if how == "settings"]
     found: dict[str, type[Settings]] = {}
     while waiting:
         settings = waiting.pop()
@@ -70,9 +71,9 @@ def test_every_stage_resolves(name: str) -> None:
 
 
 def test_every_section_is_a_known_kind() -> None:
-    for how, kind in BUILTIN["section"].values():
-        assert how == "choice"
-        assert registry.names(kind)
+    for how, what in BUILTIN["section"].values():
+        assert how in ("choice", "settings")
+        assert registry.names(what) if how == "choice" else issubclass(registry.load(what), Settings)
 
 
 def test_every_floor_is_a_model_for_a_task() -> None:

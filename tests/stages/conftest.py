@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from modelwright.core.execute import run
+from modelwright.core.execute import go_on, run
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
+from modelwright.core.stage import OnProgress
 
 TINY: dict[str, Any] = {
     "version": 1,
@@ -27,12 +28,19 @@ TINY: dict[str, Any] = {
 }
 
 
-def run_recipe(folder: Path, until: str | None = None, *, sections: dict[str, Any] | None = None, **edits: Any) -> Run:
+def run_recipe(
+    folder: Path,
+    until: str | None = None,
+    *,
+    sections: dict[str, Any] | None = None,
+    on_progress: OnProgress = go_on,
+    **edits: Any,
+) -> Run:
     """Run the tiny recipe with whole sections replaced, then with dotted keys ('train__batch') changed."""
     data = copy.deepcopy({**TINY, **(sections or {})})
     recipe = recipe_from(data, folder.parent)
     changes = {key.replace("__", "."): value for key, value in edits.items()}
-    return run(recipe.edited(changes) if changes else recipe, until, folder=folder)
+    return run(recipe.edited(changes) if changes else recipe, until, on_progress, folder=folder)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +53,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def tiny(tmp_path: Path) -> Callable[..., Run]:
     """Run the tiny recipe in a folder of this test, with changes."""
 
-    def call(until: str | None = None, *, sections: dict[str, Any] | None = None, **edits: Any) -> Run:
-        return run_recipe(tmp_path / "run", until, sections=sections, **edits)
+    def call(until: str | None = None, **edits: Any) -> Run:
+        return run_recipe(tmp_path / "run", until, **edits)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def run_in() -> Callable[..., Run]:
+    """Run the tiny recipe in a folder that the test names, with changes."""
+    return run_recipe

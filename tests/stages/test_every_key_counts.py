@@ -11,6 +11,7 @@ import pytest
 
 from modelwright.core import registry
 from modelwright.core.errors import DataError, GateFailed, RecipeError
+from modelwright.core.journal import read_journal
 from modelwright.core.run import Run
 from modelwright.core.settings import Settings
 
@@ -44,6 +45,8 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("train.initialise", "orthogonal", "model"),
     ("train.objective", {"kind": "focal"}, "model"),
     ("train.sampler", {"kind": "balanced"}, "model"),
+    ("train.sampler", {"kind": "over_sampling"}, "model"),
+    ("train.sampler", {"kind": "under_sampling"}, "model"),
     ("train.mixing", ["mixup"], "model"),
     ("train.mixing", ["cutmix"], "model"),
     ("train.mixing", ["label_smoothing"], "model"),
@@ -57,15 +60,25 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("train.augment.contrast", 0.3, "model"),
     ("train.augment.cutout", 3, "model"),
     ("train.clip_norm", 0.01, "model"),
+    ("train.clip_value", 1e-4, "model"),
+    ("train.average", {"kind": "ema", "decay": 0.5}, "model"),
+    ("train.average", {"kind": "swa", "start": "25 %", "every": "2 steps"}, "model"),
     ("train.l1", 0.01, "model"),
     ("train.validate_every", "1 steps", "model"),
     ("train.precision", "bfloat16", "model"),
+    ("train.precision", "bfloat16_parameters", "model"),
+    ("train.low_rank", {"kind": "lora", "rank": 2}, "model"),
+    ("train.low_rank", {"kind": "svd", "rank": 3}, "model"),
     ("evaluate.worst", 3, "evaluation"),
     ("seed", 2, "dataset"),
 ]
 
 # Keys that need a recipe of their own to be seen; a test of this name stands below or beside.
 ELSEWHERE = {
+    "train.resample": "test_resampling_changes_what_is_learnt_of_unequal_classes (test_diagnosis.py)",
+    "train.privacy": "test_privacy_keys (test_train_privately.py)",
+    "train.subset.share": "test_a_share_of_the_training_part (test_train_privately.py)",
+    "train.subset.seed": "test_a_share_of_the_training_part (test_train_privately.py)",
     "prepare.split.column": "test_splitting_by_a_column",
     "prepare.split.fold": "test_each_fold_is_judged_once (test_folds.py)",
     "prepare.split.folds": "test_each_fold_is_judged_once (test_folds.py)",
@@ -76,14 +89,44 @@ ELSEWHERE = {
     "train.early_stopping.patience": "test_early_stopping_keys",
     "train.early_stopping.least": "test_early_stopping_keys",
     "train.keep": "test_keep_last_or_best",
+    "train.guard.spike": "test_guard_keys (test_train_goes_back.py)",
+    "train.guard.window": "test_guard_keys (test_train_goes_back.py)",
+    "train.guard.patience": "test_going_back_ends_where_skipping_ends (test_train_goes_back.py)",
+    "train.guard.then": "test_three_in_a_row_stop_the_run (test_train_stops.py)",
+    "train.guard.rewinds": "test_it_goes_back_so_often_and_no_more (test_train_goes_back.py)",
+    "train.workers": "test_workers_change_no_bytes",
+    "train.checkpointing": "test_nothing_but_memory_changes, test_less_is_kept_between_the_passes (test_checkpointing.py)",
+    "train.gradient_release": "test_no_two_gradients_are_there_at_once (test_release.py)",
+    "train.cuda_allocator": "test_the_allocator_is_noted_where_it_has_no_effect (test_thrift.py)",
+    "train.compile": "test_compiled_training (test_train_speed.py)",
     "train.save.every": "test_saving",
     "train.save.keep": "test_saving",
     "train.threads": "test_threads",
     "train.memory": "test_memory_changes_no_bytes",
+    "tune.space": "test_every_domain_is_read (test_tune_space.py)",
+    "tune.method": "test_a_grid_is_gone_through_and_ends, test_what_is_learnt_from_trials_moves_the_search (test_tune_search.py)",
+    "tune.trials": "test_the_same_seed_searches_alike_and_keys_change_what_is_found (test_tune.py)",
+    "tune.goal.measure": "test_the_lowest_loss_is_another_goal (test_tune.py)",
+    "tune.halving.first": "test_halving_stops_the_worse_and_counts_their_epochs (test_tune.py)",
+    "tune.halving.factor": "test_the_factor_of_halving_says_when_a_trial_is_judged_again (test_tune.py)",
+    "tune.processes": "test_several_processes_share_a_search (test_tune.py)",
+    "tune.on": "test_ray_that_is_missing_is_named_with_its_extra (test_tune.py)",
+    "tune.ray_address": "test_the_address_of_a_cluster_is_where_trials_go (test_tune.py)",
+    "tune.keep_trials": "test_trials_see_no_test_part_and_share_one_dataset (test_tune.py)",
     "evaluate.resamples": "test_evaluation_keys",
     "evaluate.confidence": "test_evaluation_keys",
     "evaluate.folds": "test_each_fold_is_judged_once (test_folds.py)",
     "evaluate.floor": "test_floor",
+    "audit.privacy.checks": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "audit.privacy.canaries": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "audit.privacy.guesses": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "audit.privacy.membership": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "audit.privacy.shadows": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "audit.privacy.false_positives": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "audit.privacy.confidence": "test_audit_privacy_keys (test_audit_privacy.py)",
+    "prove_resume.kills": "test_a_killed_training_is_equal_and_a_gate_can_ask_for_it (test_prove_resume.py)",
+    "prove_resume.workers": "test_workers_are_changed_in_turn (test_prove_resume.py)",
+    "prove_resume.seed": "test_another_seed_kills_at_other_moments (test_prove_resume.py)",
     "release.gates": "test_release_keys",
     "release.key": "test_release_keys",
     "release.owner": "test_release_keys",
@@ -107,7 +150,7 @@ def keys_of(settings: type[Settings], prefix: str) -> Iterator[str]:
 def test_every_key_of_every_stage_is_tried() -> None:
     known = {
         key
-        for stage in ("prepare", "train", "evaluate", "release")
+        for stage in ("tune", "prepare", "train", "evaluate", "audit", "prove_resume", "release")
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
     }
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)
@@ -135,6 +178,25 @@ def test_weight_decay_and_rate_reach_the_optimiser(tiny: Tiny, optimiser: str) -
         for keys in ({}, {"lr": 0.05}, {"weight_decay": 0.1})
     }
     assert len(made) == 3
+
+
+def test_a_rate_left_to_us_is_found_by_a_range_test(tiny: Tiny) -> None:
+    made = tiny("train", train__optimiser={"kind": "adam", "lr": "auto"}, train__length="6 epochs")
+    artifact = made.artifact("model")
+    assert artifact is not None
+    points = json.loads((artifact.path / "training.json").read_text())["rate_test"]
+    (chosen,) = [
+        item.data
+        for item in read_journal(made.folder / "journal.jsonl")
+        if item.event == "auto resolved" and item.data["name"] == "train.optimiser.lr"
+    ]
+    assert chosen["value"] in [point["rate"] for point in points]
+    given = tiny("train", train__optimiser={"kind": "adam", "lr": chosen["value"]}, train__length="6 epochs")
+    other = given.artifact("model")
+    assert other is not None
+    # The trial leaves no trace in the training that follows.
+    name = "model.safetensors"
+    assert (artifact.path / name).read_bytes() == (other.path / name).read_bytes()
 
 
 def test_early_stopping_keys(tiny: Tiny) -> None:
@@ -188,7 +250,7 @@ def test_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Tiny) -> 
 
     monkeypatch.setattr(observers, "save_checkpoint", note)
     tiny("train", train__length="9 steps", train__save={"every": "2 steps", "keep": 3})
-    assert saved == [["02"], ["02", "04"], ["02", "04", "06"], ["04", "06", "08"]]
+    assert saved == [["00"], ["00", "02"], ["00", "02", "04"], ["02", "04", "06"], ["04", "06", "08"]]
 
 
 def test_threads(tiny: Tiny) -> None:
@@ -206,6 +268,25 @@ def test_threads(tiny: Tiny) -> None:
             tiny("train", train__threads=0)
     finally:
         torch.set_num_threads(before)
+
+
+def test_workers_change_no_bytes(tiny: Tiny, base: Run) -> None:
+    import threading
+
+    started: list[str] = []
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        real(thread)
+
+    threading.Thread.start = start  # type: ignore[method-assign]
+    try:
+        made = tiny("train", train__workers=2)
+    finally:
+        threading.Thread.start = real  # type: ignore[method-assign]
+    assert len([name for name in started if name.startswith("batches")]) == 2
+    assert digest(made, "model") == digest(base, "model")
 
 
 def test_memory_changes_no_bytes(tiny: Tiny, base: Run) -> None:
