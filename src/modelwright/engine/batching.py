@@ -188,7 +188,7 @@ class Batcher:
         """The thread: open the model, then answer batch after batch until closed."""
         try:
             answer = open_model()
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, it belongs to whoever waits for the model, in another thread
             _tell(loop, opened, error)
             return
         _tell(loop, opened, None)

@@ -46,5 +46,6 @@ class DpSgd(Settings):
         0,
         ge=0,
         le=100_000,
-        description="made-up examples, each put in by the toss of a coin, whose traces an audit looks for; 0 in any model that is to be used",
+        description="made-up examples, each put in by the toss of a coin, whose traces an audit looks for; "
+        "0 in any model that is to be used",
     )

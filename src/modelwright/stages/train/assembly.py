@@ -91,15 +91,7 @@ def assemble(
         "objective": objective if isinstance(objective, GroupRobustObjective) else None,
         **(private.memories() if private else {}),
     }
-    keeper = Keeper(
-        context,
-        context.work / "checkpoints",
-        [turn],
-        {name: part for name, part in remembering.items() if part},
-        every=settings.save.every.steps(per_epoch),
-        total=total,
-        keep=settings.save.keep,
-    )
+    keeper = _keeper(context, settings, turn, remembering, per_epoch, total)
     # Validation may be interrupted: whoever comes before it has seen the step, and the keeper alone comes after it.
     observers: list[Any] = [history, order, note_skipped(guard, context.note), average, trace, watch, keeper]
     if private:
@@ -122,6 +114,21 @@ def assemble(
         total=total,
         private=private,
         rate_test=rate_test,
+    )
+
+
+def _keeper(
+    context: Context, settings: Train, turn: Turn, remembering: dict[str, Any], per_epoch: int, total: int
+) -> Keeper:
+    """Build what saves the turn together with all parts that remember something."""
+    return Keeper(
+        context,
+        context.work / "checkpoints",
+        [turn],
+        {name: part for name, part in remembering.items() if part},
+        every=settings.save.every.steps(per_epoch),
+        total=total,
+        keep=settings.save.keep,
     )
 
 
