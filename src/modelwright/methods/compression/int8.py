@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,6 +27,9 @@ class Int8Linear(nn.Module):
     Source: Jacob et al. 2018, section 2; the symmetric scales of torchao's Int8DynamicActivationInt8WeightConfig and
         Int8WeightOnlyConfig, one per row.
     """
+
+    weight: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(
         self, weight_OI: torch.Tensor, scale_O: torch.Tensor, bias: nn.Parameter | None, dynamic: bool
@@ -96,7 +100,8 @@ def plain_int8(network: nn.Module, dynamic: bool) -> dict[str, str]:
     how = "dynamic" if dynamic else "weight_only"
     layers = linear_layers(network)
     for name, layer in layers.items():
-        weight_OI, scale_O = layer.weight.qdata, layer.weight.scale.flatten()
+        held: Any = layer.weight
+        weight_OI, scale_O = held.qdata, held.scale.flatten()
         _put(network, name, Int8Linear(weight_OI.clone(), scale_O.clone(), layer.bias, dynamic))
     return dict.fromkeys(layers, how)
 
@@ -107,10 +112,9 @@ def rebuild_int8(network: nn.Module, layers: Mapping[str, str]) -> None:
     Source: the other half of `plain_int8`.
     """
     for name, how in layers.items():
-        layer = network.get_submodule(name)
-        weight_OI = torch.zeros(layer.weight.shape, dtype=torch.int8)  # type: ignore[union-attr, arg-type]
-        bias: nn.Parameter | None = layer.bias  # type: ignore[assignment]
-        _put(network, name, Int8Linear(weight_OI, torch.ones(len(weight_OI)), bias, how == "dynamic"))
+        layer: Any = network.get_submodule(name)
+        weight_OI = torch.zeros(layer.weight.shape, dtype=torch.int8)
+        _put(network, name, Int8Linear(weight_OI, torch.ones(len(weight_OI)), layer.bias, how == "dynamic"))
 
 
 def linear_layers(network: nn.Module) -> dict[str, nn.Linear]:

@@ -14,6 +14,9 @@ from modelwright.core.errors import RecipeError
 
 from .int8 import linear_layers
 
+# A square and a sum of squares of rounded values: each is wrong by two roundings at most.
+ROUNDING = 4
+
 
 def factor_layers(network: nn.Module, rank: int | float) -> dict[str, int]:
     """Replace linear layers by two thin ones where that has fewer weights, in place; return the rank of each, by name.
@@ -56,7 +59,9 @@ def rank_of_energy(values_K: torch.Tensor, share: float) -> int:
     Source: Denton et al. 2014, section 3.1; the squared error of a truncated SVD is the sum of the squares left out.
     """
     kept_K = values_K.double().square().cumsum(dim=0)
-    return int((kept_K < share * kept_K[-1]).sum()) + 1
+    # The values themselves are rounded, so a share that one of them reaches exactly must not miss it by the last bit.
+    wanted = share * kept_K[-1] * (1 - ROUNDING * torch.finfo(values_K.dtype).eps)
+    return int((kept_K < wanted).sum()) + 1
 
 
 def rebuild_thin(network: nn.Module, ranks: Mapping[str, int]) -> None:
@@ -77,7 +82,7 @@ def _thin(layer: nn.Linear, rank: int) -> nn.Sequential:
     )
     if layer.bias is not None:
         with torch.no_grad():
-            thin[1].bias.copy_(layer.bias)  # type: ignore[union-attr, operator]
+            thin[1].bias.copy_(layer.bias)  # type: ignore[operator]
     return thin
 
 

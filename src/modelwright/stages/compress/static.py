@@ -97,7 +97,7 @@ def _quantise(place: Path, batches: list[dict[str, np.ndarray]]) -> int:
             next_step="pip install 'modelwright[compress]'",
         ) from None
 
-    class Reader(CalibrationDataReader):
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
         """State: the batches that were not yet read."""
 
         def __init__(self) -> None:

@@ -24,7 +24,8 @@ def search_here(context: Context, search: Search, teller: Teller) -> None:
         done = len(search.tried())
 
         def on_progress(progress: Progress, done: int = done) -> Answer:
-            return context.progress(done, search.limit, **{**progress.values, **teller.values})
+            values = {**progress.values, **teller.values}
+            return context.on_progress(Progress(context.stage.name, done, search.limit, values))
 
         try:
             outcome = run_trial(search, asked, context.recipe, settings, context.run_recipe, on_progress)
