@@ -80,7 +80,7 @@ def _compare(
     counts_G8 = count_outcomes(compared.codes, answers.truly, answers.answered, answers.right, len(compared.groups))
     there = np.flatnonzero(counts_G8.sum(axis=1))
     # The same resamples for the model as it is and as it would be.
-    seed = derive_seed(context.recipe.seed, "fairness", compared.name)
+    seed = derive_seed(context.recipe.seed, f"fairness/{compared.name}")
     drawn_RG8 = resample_counts(counts_G8, settings.resamples, np.random.default_rng(seed))
     rates = estimate_rates(counts_G8, drawn_RG8, settings.confidence)
     method = f"{compared.name}: percentile bootstrap, {settings.resamples} resamples, not narrower than Wilson's"
