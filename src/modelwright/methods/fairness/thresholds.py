@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -53,8 +54,8 @@ def choose_thresholds(
     """
     curves = [_curve(scores[groups == group], truly[groups == group], constraint, group) for group in range(size)]
     best: tuple[tuple[bool, float, float], list[int]] | None = None
-    for anchor in _anchors(curves):
-        chosen = [int(np.abs(curve.places - anchor).max(axis=1).argmin()) for curve in curves]
+    for corner in _corners(curves, tolerance):
+        chosen = [_most_accurate(curve, corner, tolerance) for curve in curves]
         places_GK = np.stack([curve.places[at] for curve, at in zip(curves, chosen, strict=True)])
         gap = float((places_GK.max(axis=0) - places_GK.min(axis=0)).max())
         right = float(sum(curve.right[at] for curve, at in zip(curves, chosen, strict=True)))
@@ -72,9 +73,22 @@ def choose_thresholds(
     )
 
 
-def _anchors(curves: list[_Curve]) -> Floats:
-    """Return the places that groups could meet at: those which some threshold of some group gives."""
-    return np.unique(np.concatenate([curve.places for curve in curves]).round(4), axis=0)
+def _corners(curves: list[_Curve], tolerance: float) -> Floats:
+    """Return the lower corners of the boxes, of side `tolerance`, in which the groups could meet.
+
+    Each holds a place that some threshold of some group gives: at its lower end, in its middle, or at its upper end.
+    """
+    places = np.unique(np.concatenate([curve.places for curve in curves]), axis=0)
+    shifts = np.array(list(product((0.0, 0.5, 1.0), repeat=places.shape[1]))) * tolerance
+    return np.unique(np.concatenate([places - shift for shift in shifts]), axis=0)
+
+
+def _most_accurate(curve: _Curve, corner_K: Floats, tolerance: float) -> int:
+    """Return the most accurate candidate inside a box; the one nearest to its middle where none is inside."""
+    inside_T = ((curve.places >= corner_K) & (curve.places <= corner_K + tolerance)).all(axis=1)
+    if inside_T.any():
+        return int(np.where(inside_T, curve.right, -1.0).argmax())
+    return int(np.abs(curve.places - corner_K - tolerance / 2).max(axis=1).argmin())
 
 
 def _curve(scores: Floats, truly: NDArray[np.bool_], constraint: Constraint, group: int) -> _Curve:
