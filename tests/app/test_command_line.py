@@ -30,6 +30,9 @@ def arguments_of(verb: str, finished: Finished, tmp_path: Path) -> list[object]:
         "report": [finished.run],
         "predict": [finished.release, picture],
         "verify": [finished.release],
+        "serve": [finished.release, "port=0", "--ask", picture],
+        "keys": ["add", finished.release, "team"],
+        "tune": [*recipe, "tune.space={train.batch: [8, 16]}", "tune.trials=2"],
         "doctor": [],
     }.get(verb, recipe)
 

@@ -133,10 +133,16 @@ def serve(
     state: Where | None = None,
     public_key: Where | None = None,
     tell: Callable[[str], None] = lambda address: None,
+    question: str = "",
 ) -> dict[str, Any]:
-    """Answer over HTTP from a release until told to stop; `tell` is given the address. Return what there is to say of it."""
+    """Answer over HTTP from a release until told to stop, or just this question; return what there is to say of it.
+
+    `tell` is given the address as soon as the model is open; the answer to the question stands under `found`.
+    """
     places = (Path(state) if state else None, Path(public_key) if public_key else None)
-    served: dict[str, Any] = registry.function_of("action", "serve")(Path(folder), overrides, *places, tell)
+    served: dict[str, Any] = registry.function_of("action", "serve")(
+        Path(folder), overrides, *places, tell, question=question
+    )
     return served
 
 

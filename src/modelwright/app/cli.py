@@ -241,6 +241,12 @@ def _serve_arguments(command: argparse.ArgumentParser) -> None:
         "overrides", nargs="*", metavar="KEY=VALUE", help="changes to how it asks to be served, such as serve.port=9000"
     )
     command.add_argument("--public-key", type=Path, help="the public key (PEM) of who should have signed")
+    command.add_argument(
+        "--ask",
+        default="",
+        metavar="INPUT",
+        help="answer this one input over HTTP, and stop: does it work here at all?",
+    )
     _state_argument(command)
 
 

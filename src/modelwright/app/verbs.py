@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -246,8 +248,8 @@ def verify(options: Namespace) -> dict[str, Any]:
     return result
 
 
-def serve(options: Namespace) -> dict[str, Any]:
-    """Answer over HTTP from a release, until told to stop."""
+def serve(options: Namespace) -> dict[str, Any] | None:
+    """Answer over HTTP from a release, until told to stop; the one object says where, as soon as it does."""
     from . import api
 
     if options.dry_run:
@@ -256,9 +258,18 @@ def serve(options: Namespace) -> dict[str, Any]:
     def tell(address: str) -> None:
         known = say("signed by the holder of the given key" if options.public_key else "signer unknown")
         _print([f"{say('serving at')} {address}   ({known})"], options)
-        (sys.stderr if options.json else sys.stdout).flush()
+        if options.json and not options.ask:
+            print(json.dumps({"address": address, "process": os.getpid(), "release": str(options.release)}))
+        sys.stdout.flush()
 
-    return api.serve(options.release, *options.overrides, state=options.state, public_key=options.public_key, tell=tell)
+    places = {"state": options.state, "public_key": options.public_key}
+    summary = api.serve(options.release, *options.overrides, **places, tell=tell, question=options.ask)
+    if options.ask:
+        answer = summary["found"]
+        _print([f"{options.ask:<32} {answer['label']:<16} {answer['probability']:.4f}"], options)
+        return {"answer": answer}
+    _print([f"{say('requests')}: {json.dumps(summary['statuses'])}"], options)
+    return None
 
 
 def keys(options: Namespace) -> dict[str, Any]:

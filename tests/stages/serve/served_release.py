@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from modelwright.core.execute import run
 from modelwright.core.recipe import recipe_from
@@ -86,7 +88,7 @@ async def served(release: Path, state: Path, change: Change = lambda predictor: 
     http = httpx.AsyncClient(
         transport=httpx.ASGITransport(Gate(build_application(service), service)), base_url="http://localhost"
     )
-    service.start(lambda folder, threads: change(open_model(folder, threads)), lambda: None)
+    service.start(lambda folder, threads: change(open_model(folder, threads)), lambda error: None)
     while not service.ready and service.failure is None:
         await asyncio.sleep(0.005)
     try:
@@ -141,6 +143,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def tls_pair(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for this machine and its key; skip where nobody can."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("this machine has no openssl")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([openssl, *command.split(), *map(str, names)], check=True, capture_output=True)
+    return certificate, key
+
+
 SLOW = """
 import sys, time
 from dataclasses import replace
@@ -182,8 +196,7 @@ def process(release: Path, state: Path, *overrides: str, seconds: float = 0.0) -
     assert popen.stdout is not None
     try:
         address = popen.stdout.readline().strip()
-        verify = False if address.startswith("https") else True
-        with httpx.Client(verify=verify) as client:
+        with httpx.Client(verify=not address.startswith("https")) as client:
             while client.get(f"{address}/v2/health/ready").status_code != 200:
                 time.sleep(0.05)
         yield Process(popen, address, port)

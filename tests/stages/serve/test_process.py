@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from served_release import PNG, picture, process, tensors
+from served_release import PNG, picture, process, tensors, tls_pair
 
 from modelwright.core.journal import verify_journal
 from modelwright.stages.serve.keys import manage
@@ -141,12 +141,7 @@ def test_whoever_is_not_answered_in_the_drain_time_is_let_go(release: Path, tmp_
 
 
 def test_tls(release: Path, tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("this machine has no openssl")
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"]
-    subprocess.run([openssl, *command.split(), *map(str, names)], check=True, capture_output=True)
+    tls_pair(tmp_path)
     paths = (f"certificate={tmp_path}/cert.pem", f"certificate_key={tmp_path}/key.pem")
     with process(release, tmp_path / "state", *paths) as server:
         trust = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))

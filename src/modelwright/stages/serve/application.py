@@ -6,13 +6,13 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import anyio
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from ... import __version__
 from . import documented
 from .documented import body_of, path_of, question_of, responses
 from .feedback import COMMENT, KINDS, label_of, store_comment, store_feedback, summarise
@@ -47,13 +47,13 @@ async def ready(service: Service, request: Request) -> Response:
 
 async def server(service: Service, request: Request) -> Response:
     """Describe the server."""
-    return answer_json({"name": "modelwright", "version": __version__, "extensions": ["binary_tensor_data"]})
+    return answer_json({"name": "modelwright", "version": version("modelwright"), "extensions": ["binary_tensor_data"]})
 
 
 async def model(service: Service, request: Request) -> Response:
     """Describe the tensors of the model."""
-    name, version = _require_model(service, request)
-    return answer_json(metadata(name, version, service.door.tensors, service.outputs))
+    name, digest = _require_model(service, request)
+    return answer_json(metadata(name, digest, service.door.tensors, service.outputs))
 
 
 async def model_ready(service: Service, request: Request) -> Response:
@@ -64,13 +64,13 @@ async def model_ready(service: Service, request: Request) -> Response:
 
 async def infer(service: Service, request: Request) -> Response:
     """Answer tensors with tensors."""
-    name, version = _require_model(service, request)
+    name, digest = _require_model(service, request)
     body = await request.body()
     header = request.headers.get(HEADER, "")
     asked, examples = await service.read(partial(_read_tensors, service, body, header), len(body))
     probabilities = await service.ask(examples, request.receive)
     answers = [service.told(row) for row in probabilities]
-    head: dict[str, Any] = {"model_name": name, "model_version": version}
+    head: dict[str, Any] = {"model_name": name, "model_version": digest}
     if asked.id:
         head["id"] = asked.id
     head["parameters"] = {"answers": " ".join(answer["id"] for answer in answers)}
@@ -86,11 +86,11 @@ def _read_tensors(service: Service, body: bytes, header: str) -> Any:
 
 
 def _require_model(service: Service, request: Request) -> tuple[str, str]:
-    name, version = service.served.name, service.served.digest[:12]
+    name, digest = service.served.name, service.served.digest[:12]
     asked = request.path_params
-    if asked["model"] != name or asked.get("version", version) != version:
-        raise Refused(404, "no such model", field="model", expected=f"{name}, version {version}")
-    return name, version
+    if asked["model"] != name or asked.get("version", digest) != digest:
+        raise Refused(404, "no such model", field="model", expected=f"{name}, version {digest}")
+    return name, digest
 
 
 async def predict(service: Service, request: Request) -> Response:

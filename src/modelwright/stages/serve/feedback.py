@@ -75,7 +75,7 @@ def summarise(store: Store) -> dict[str, Any]:
         LATEST,
     )
     comments = store.read("select moment, kind, answer, name, text from comments order by moment desc limit ?", LATEST)
-    counts = {kind: count for kind, count in store.read("select kind, count(*) from comments group by kind")}
+    counts = {str(row[0]): row[1] for row in store.read("select kind, count(*) from comments group by kind")}
     return {
         "answers": total,
         "wrong": wrong,

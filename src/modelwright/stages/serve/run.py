@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from .store import Store, state_folder
 
 if TYPE_CHECKING:
     from ...engine.predictor import Predictor
+    from .server import Server
 
 BACKLOG = 2048
 Open = Callable[[Path, int], "Predictor"]
@@ -38,8 +40,11 @@ def serve(
     public_key: Path | None,
     tell: Callable[[str], None],
     open_model: Open | None = None,
+    question: str = "",
 ) -> dict[str, Any]:
-    """Serve a release until SIGTERM or SIGINT; return what there is to say of it. `tell` is given the address.
+    """Serve a release until SIGTERM or SIGINT; return what there is to say of it. `tell` is given the address when it is ready.
+
+    With a question, it is asked over HTTP, its answer is returned under `found`, and serving ends.
 
     Raises:
         DamagedArtifact: the release is not what was signed, or does not answer as it did in training.
@@ -59,9 +64,20 @@ def serve(
                 from .service import read_served
 
                 server = Server(read_served(release, signer), settings, store, journal)
-                return server.run(listener, tls, tell, open_model)
+                asking = partial(_ask, question, server, tls.get("ssl_certfile", "")) if question else None
+                return server.run(listener, tls, tell, open_model, asking)
     finally:
         store.close()
+
+
+def _ask(question: str, server: Server, certificate: str, address: str) -> dict[str, Any]:
+    """Ask as a client on this machine would; an address that stands for all of them is no name to call."""
+    from .once import ask_once
+
+    for anywhere in ("//0.0.0.0:", "//[::]:"):
+        address = address.replace(anywhere, "//localhost:")
+    service = server.service
+    return ask_once(address, service.door.key, question, certificate, service.settings.deadline_ms / 1e3)
 
 
 def settings_for(release: Path, overrides: tuple[str, ...]) -> Serve:

@@ -9,11 +9,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from ...core.errors import ModelwrightError
 from ...core.files import write_json
 from ...core.journal import Journal
 from .application import build_application
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 KEYS_SECONDS, EVIDENCE_SECONDS, LOOK_SECONDS = 0.4, 10.0, 0.02
 KEEP_ALIVE_SECONDS = 30
 EVIDENCE = "served.json"
+# With the address, in a thread of its own, once the model is open; the server ends when it does.
+Meanwhile = Callable[[str], Any]
 log = logging.getLogger("modelwright.serve")
 
 
@@ -42,6 +46,9 @@ class Server:
         self._settings, self._journal, self._state = settings, journal, store.folder
         self._http: uvicorn.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
+        self._found: Any = None
+        self._wrong: Exception | None = None
 
     def run(
         self,
@@ -49,11 +56,12 @@ class Server:
         tls: dict[str, str],
         tell: Callable[[str], None],
         open_model: Callable[[Path, int], Predictor] | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> dict[str, Any]:
-        """Serve until told to stop; return the summary.
+        """Serve until told to stop, or until what is done meanwhile is done; return the summary and what that found.
 
         Raises:
-            ModelwrightError: the model could not be opened.
+            ModelwrightError: the model could not be opened, or what was done meanwhile failed.
         """
         config = uvicorn.Config(
             Gate(build_application(self.service), self.service),
@@ -70,16 +78,17 @@ class Server:
             ssl_keyfile=tls.get("ssl_keyfile"),
         )
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(self._serve(config, listener, tell, open_model or open_and_check))
-        if self.service.failure is not None:
-            raise self.service.failure
-        return self.service.summary()
+            opened = partial(self._opened, _address(listener, self._settings), tell, meanwhile)
+            runner.run(self._serve(config, listener, opened, open_model or open_and_check))
+        if failure := self.service.failure or self._wrong:
+            raise failure
+        return {**self.service.summary(), **({"found": self._found} if meanwhile else {})}
 
     async def _serve(
         self,
         config: uvicorn.Config,
         listener: socket.socket,
-        tell: Callable[[str], None],
+        opened: Callable[[BaseException | None], None],
         open_model: Callable[[Path, int], Predictor],
     ) -> None:
         config.load()
@@ -88,20 +97,18 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
-        self.service.start(open_model, self._stop)
         await http.startup(sockets=[listener])
-        address = _address(listener, self._settings)
         self._journal.append(
             "serving started", model=self.service.served.digest, signer=self.service.served.signer,
-            address=address, settings=self._settings.model_dump(mode="json"), process=os.getpid(),
+            address=_address(listener, self._settings), settings=self._settings.model_dump(mode="json"), process=os.getpid(),
         )  # fmt: skip
-        tell(address)
-        beside = [asyncio.create_task(self._watch_keys()), asyncio.create_task(self._write_evidence())]
+        self.service.start(open_model, opened)
+        self._beside = [asyncio.create_task(self._watch_keys()), asyncio.create_task(self._write_evidence())]
         try:
             await http.main_loop()
             await http.shutdown(sockets=[listener])
         finally:
-            for task in beside:
+            for task in self._beside:
                 task.cancel()
             self.service.close()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,6 +117,24 @@ class Server:
             write_json(self._state / EVIDENCE, summary)
             self._journal.append("serving stopped", **summary)
             self._journal.checkpoint()
+
+    def _opened(
+        self, address: str, tell: Callable[[str], None], meanwhile: Meanwhile | None, error: BaseException | None
+    ) -> None:
+        """The model is open, or it is not and never will be."""
+        if error is not None:
+            self._stop()
+            return
+        tell(address)
+        if meanwhile is not None:
+            self._beside.append(asyncio.get_running_loop().create_task(self._do(meanwhile, address)))
+
+    async def _do(self, meanwhile: Meanwhile, address: str) -> None:
+        try:
+            self._found = await asyncio.to_thread(meanwhile, address)
+        except ModelwrightError as error:
+            self._wrong = error
+        self._stop()
 
     def _stop(self) -> None:
         """Begin to end; when told a second time, at once."""

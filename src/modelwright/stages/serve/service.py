@@ -113,8 +113,10 @@ class Service:
         """Whether a question would be answered."""
         return self._predictor is not None and not self.draining
 
-    def start(self, open_model: Callable[[Path, int], Predictor], failed: Callable[[], None]) -> None:
-        """Start the model thread; torch is loaded there and nowhere else."""
+    def start(
+        self, open_model: Callable[[Path, int], Predictor], opened: Callable[[BaseException | None], None]
+    ) -> None:
+        """Start the model thread, where alone torch is loaded; `opened` is told that the model is open, or why it is not."""
 
         def opened_here() -> Callable[..., np.ndarray]:
             self._opened = open_model(self.served.folder, self.settings.threads)
@@ -125,7 +127,7 @@ class Service:
                 self._predictor = self._opened
             else:
                 self.failure = error
-                failed()
+            opened(error)
 
         self.batcher.start(opened_here, told)
 
