@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import toy_stages
-from toy_stages import recipe
+from toy_stages import claims, recipe
 
 from modelwright.core import execute
 from modelwright.core.errors import DamagedArtifact, DataError, RecipeError
@@ -30,7 +30,7 @@ def test_a_run_does_all_stages_in_order_and_keeps_the_record(toys: list[str], ru
     made = run(recipe(run_folder), folder=run_folder)
     assert toys == ALL
     assert list(made.current()) == ALL
-    assert [item.name for item in made.evidence()] == ["loss", "accuracy[group=a]", "accuracy"]
+    assert claims(made.evidence()) == ["accuracy", "accuracy[group=a]", "loss"]
     parcel = made.artifact("parcel")
     assert parcel is not None
     assert json.loads((parcel.path / "inner" / "data.json").read_text()) == [
@@ -123,7 +123,7 @@ def test_after_a_failure_old_results_do_not_pass_for_the_new_recipes(toys: list[
     made = Run(run_folder)
     assert made.recipe().resolved()["learn"]["fail"] is True
     assert list(made.current()) == ["fetch"]
-    assert made.evidence() == []
+    assert claims(made.evidence()) == []
 
 
 def test_a_shorter_run_keeps_later_records_while_they_are_true(toys: list[str], run_folder: Path) -> None:

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from modelwright.core.builtin import BUILTIN
 from modelwright.core.errors import DataError
 from modelwright.core.evidence import Evidence
+from modelwright.core.metering import is_cost
 from modelwright.core.recipe import Recipe, recipe_from
 from modelwright.core.settings import Settings
 from modelwright.core.stage import Context, Stage
@@ -98,7 +100,12 @@ def judge(context: Context) -> None:
 def ship(context: Context) -> None:
     """Pack all evidence."""
     _note(context)
-    _give(context, "parcel", [context.settings.label, sorted(item.name for item in context.gathered)])
+    _give(context, "parcel", [context.settings.label, claims(context.gathered)])
+
+
+def claims(evidence: Iterable[Evidence]) -> list[str]:
+    """Return the sorted names of what stages have claimed themselves."""
+    return sorted(item.name for item in evidence if not is_cost(item))
 
 
 def _stage(function: Any, settings: type[Settings], **rest: Any) -> Stage:

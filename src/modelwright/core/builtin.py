@@ -40,6 +40,12 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "data": ("choice", "source"),
         "model": ("choice", "model"),
         "serve": ("settings", f"{HERE}.stages.serve.settings:Serve"),
+        "energy": ("settings", f"{HERE}.methods.energy.settings:Energy"),
+    },
+    # What tells how much energy a stage draws; each answers nothing where it has nothing to read.
+    "meter": {
+        "accelerator": ("", f"{HERE}.methods.energy.accelerator:open_accelerator"),
+        "processor": ("", f"{HERE}.methods.energy.processor:open_processor"),
     },
     # Everything a user can do besides running stages and that needs an inner ring.
     "action": {

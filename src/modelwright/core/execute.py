@@ -23,10 +23,12 @@ from .evidence import Evidence
 from .family import FINISHED, INNER, find_in_family, take_over
 from .files import read_json, write_json
 from .journal import Journal, read_journal
+from .metering import is_cost
 from .order import order
 from .recipe import Recipe
 from .run import Record, Run
 from .settings import effective
+from .sitting import Sitting, joules_of
 from .stage import EDITS, Answer, Context, OnProgress, Progress, Stage
 
 DEPTH_LIMIT = 2
@@ -124,7 +126,8 @@ def ingredients_of(
     return {
         "sections": {**header, **sections},
         "inputs": {kind: artifact.digest for kind, artifact in inputs.items()},
-        "gathered": [item.to_json() for item in gathered],
+        # What a claim has cost to make is no part of it: made again, it is the same claim.
+        "gathered": [item.to_json() for item in gathered if not is_cost(item)],
         "code": code_digest(stage.name),
         "environment": environment(),
         "outside": registry.load(stage.fingerprint)(recipe) if stage.fingerprint else "",
@@ -141,19 +144,6 @@ class Manner:
     depth: int
     # The run folder in which all the runs inside runs lie.
     outermost: Path
-
-
-class _Listener:
-    """State: whether the world has answered 'stop' to a sign of life, so that the stage ended before its time."""
-
-    def __init__(self, on_progress: OnProgress) -> None:
-        self.on_progress = on_progress
-        self.stopped = False
-
-    def __call__(self, progress: Progress) -> Answer:
-        answer = self.on_progress(progress)
-        self.stopped = self.stopped or answer == "stop"
-        return answer
 
 
 class _Execution:
@@ -321,16 +311,18 @@ class _Execution:
         self.journal.append(
             "stage started", stage=stage.name, key=key, inputs={kind: item.digest for kind, item in inputs.items()}
         )
-        listener = _Listener(self.manner.on_progress)
-        context = self._context(stage, key, work, inputs, gathered, listener)
+        sitting = Sitting(self.recipe.sections, work, joules_of(self.evidence), self.manner.on_progress)
+        context = self._context(stage, key, work, inputs, gathered, sitting)
         started, cpu_started = time.monotonic(), time.process_time()
         try:
-            registry.load(stage.function)(context)
+            sitting.carry_out(context)
         except BaseException as error:
             reason = str(error) if isinstance(error, ModelwrightError) else type(error).__name__
             self.journal.append("stage failed", stage=stage.name, key=key, reason=reason)
             # Checkpoints that do not fit stay with the recipe that they fit.
             given_back = taken and isinstance(error, RecipeError) and unfinished.give_back(taken)
+            if not given_back:
+                sitting.leave()
             if stage.resumable and not given_back:
                 unfinished.note_failure(work, error)
             self.journal.checkpoint()
@@ -340,10 +332,12 @@ class _Execution:
             raise AssertionError(f"stage {stage.name} did not give {', '.join(sorted(missing))}")
         seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
         outputs = {kind: item.digest for kind, item in context.outputs.items()}
-        if listener.stopped:
+        about = {**{kind: item.digest for kind, item in inputs.items()}, **outputs}
+        evidence = (*context.evidence, *sitting.meter.claims(stage.name, about))
+        if sitting.stopped:
             # What was stopped before its time must never pass for what the recipe asks for.
             key = digest_of({"stopped": key})
-        record = Record(stage.name, key, outputs, tuple(context.evidence), round(seconds, 3), round(cpu_seconds, 3))
+        record = Record(stage.name, key, outputs, evidence, round(seconds, 3), round(cpu_seconds, 3))
         self._seal(record)
         shutil.rmtree(work, ignore_errors=True)
         if stage.resumable:
@@ -357,7 +351,7 @@ class _Execution:
         work: Path,
         inputs: dict[str, Artifact],
         gathered: list[Evidence],
-        on_progress: OnProgress,
+        sitting: Sitting,
     ) -> Context:
         return Context(
             stage=stage,
@@ -366,7 +360,8 @@ class _Execution:
             gathered=tuple(gathered),
             folder=self.run.folder,
             work=work,
-            on_progress=on_progress,
+            on_progress=sitting,
+            meter=sitting.meter,
             run_recipe=self._run_inside,
             store=lambda filled, kind: store(filled, kind, self.run.shelf),
             find=lambda kind, about: find_about(self.run.shelf, kind, about),

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import registry
-from .errors import ModelwrightError
+from .errors import DamagedArtifact, ModelwrightError
 from .evidence import Evidence, not_applicable
+from .files import read_json, write_json
 
 SECTION = "energy"
+# What is claimed of every stage, by the name of the stage in brackets.
+COSTS = ("cpu_seconds", "energy", "carbon")
 MACHINE = Path("/proc/stat")
 TICKS = os.sysconf("SC_CLK_TCK")
-# A counter that wraps around has to be read now and then; reading it costs microseconds.
-SECONDS_BETWEEN_LOOKS = 1.0
+# A counter that wraps around has to be read now and then, and a budget watched; reading costs some ten microseconds.
+SECONDS_BETWEEN_LOOKS = 0.25
+# What earlier sittings of an unfinished stage have spent, in its work folder. A kill loses so many seconds of the account.
+SPENT, SECONDS_BETWEEN_NOTES = "spent.json", 5.0
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,29 @@ class Reading:
     low: float
     high: float
 
+    def plus(self, other: Reading) -> Reading:
+        """Return the sum of two readings."""
+        mine, others = asdict(self), asdict(other)
+        return Reading(**{name: mine[name] + others[name] for name in mine})
+
+    def minus(self, other: Reading) -> Reading:
+        """Return what was spent between two readings of one meter."""
+        mine, others = asdict(self), asdict(other)
+        return Reading(**{name: mine[name] - others[name] for name in mine})
+
+
+NOTHING = Reading(0.0, 0.0, 0.0, 0.0, 0.0)
+
 
 class Meter:
-    """State: when it was opened, what the processors had done by then, and when it was last read."""
+    """State: when it was opened, what the processors had done by then, when it was last read, and what was spent before."""
 
-    def __init__(self, settings: Any) -> None:
-        self.settings = settings
+    def __init__(self, settings: Any, earlier: Reading = NOTHING) -> None:
+        self.settings, self.earlier = settings, earlier
         self._started, self._first = time.monotonic(), (_process_seconds(), _machine_seconds())
         self.reason = ""
         self.sources: list[Any] = []
-        self._looked = self._started
+        self._looked = float("-inf")
         try:
             found = [registry.function_of("meter", name)(settings, self.load) for name in registry.names("meter")]
             self.sources = [source for source in found if source is not None]
@@ -54,20 +72,20 @@ class Meter:
             of_process, max(of_machine, of_process), time.monotonic() - self._started, _cores()
         )
 
-    def look(self) -> None:
+    def look(self) -> Reading | None:
         """Read the counters, if it is time, so that none wraps around unseen."""
-        if time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS:
-            self.read()
+        return self.read() if time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS else None
 
     def read(self) -> Reading:
-        """Return what was spent since the meter was opened."""
+        """Return what was spent since the meter was opened, and before."""
         self._looked = time.monotonic()
         spent = [source.read() for source in self.sources]
-        return Reading(
+        now = Reading(
             time.monotonic() - self._started,
             _process_seconds() - self._first[0],
             *(sum(getattr(item, name) for item in spent) for name in ("joules", "low", "high")),
         )
+        return self.earlier.plus(now)
 
     def claims(self, stage: str, about: dict[str, str]) -> tuple[Evidence, ...]:
         """Return the evidence of what a stage has spent."""
@@ -81,56 +99,85 @@ class Meter:
         )
         if not self.sources:
             return (cpu, *(not_applicable(f"{name}[{stage}]", self.reason, **about) for name in ("energy", "carbon")))
-        energy = Evidence(
-            f"energy[{stage}]",
-            _short(reading.joules),
+        energy = self.energy(f"energy[{stage}]", reading, 1, about)
+        return cpu, energy, carbon_of(energy, f"carbon[{stage}]", self.settings)
+
+    def energy(self, name: str, reading: Reading, parts: float, about: dict[str, str], what: str = "") -> Evidence:
+        """Return the evidence of a reading, shared out over so many parts; `what` says what one of them is.
+
+        Units: joules
+        """
+        if not self.sources or parts <= 0:
+            return not_applicable(name, self.reason or "there was nothing to share the energy out over", **about)
+        method = " + ".join(source.method for source in self.sources)
+        return Evidence(
+            name,
+            _short(reading.joules / parts),
             unit="joules",
-            low=_short(reading.low),
-            high=_short(reading.high),
+            low=_short(reading.low / parts),
+            high=_short(reading.high / parts),
             about=about,
-            method=self.method,
+            method=f"{what}; {method}" if what else method,
             source="; ".join(source.source for source in self.sources),
             status="measured" if all(source.measured for source in self.sources) else "estimated",
         )
-        return cpu, energy, self._carbon(stage, energy)
-
-    @property
-    def method(self) -> str:
-        """How the joules were found."""
-        return " + ".join(source.method for source in self.sources)
-
-    def _carbon(self, stage: str, energy: Evidence) -> Evidence:
-        grid: Any = registry.load("modelwright.methods.energy.carbon:grid_of")(self.settings)
-        if grid.reason:
-            return not_applicable(f"carbon[{stage}]", grid.reason, **energy.about)
-
-        def grams(joules: float | None, intensity: float) -> float:
-            return _short((joules or 0.0) / 3.6e6 * intensity)
-
-        return replace(
-            energy,
-            name=f"carbon[{stage}]",
-            value=grams(energy.value, grid.grams),
-            low=grams(energy.low, grid.low),
-            high=grams(energy.high, grid.high),
-            unit="gCO2e",
-            method=f"{energy.method}; {grid.grams:g} g/kWh ({grid.low:g} to {grid.high:g})",
-            source=grid.source,
-            status="estimated",
-        )
 
 
-def open_meter(sections: dict[str, Any]) -> Meter:
-    """Open a meter with what a recipe says of energy."""
-    settings = sections.get(SECTION)
-    if settings is None:
-        settings = registry.load("modelwright.methods.energy.settings:Energy")()
-    return Meter(settings)
+def carbon_of(energy: Evidence, name: str, settings: Any) -> Evidence:
+    """Return the carbon that goes with some energy, by the grid that the settings speak of.
+
+    Units: grams of CO2 equivalent
+    """
+    grid: Any = registry.load("modelwright.methods.energy.carbon:grid_of")(settings)
+    if grid.reason or energy.value is None:
+        return not_applicable(name, grid.reason or energy.reason, **energy.about)
+
+    def grams(joules: float | None, intensity: float) -> float:
+        return _short((joules or 0.0) / 3.6e6 * intensity)
+
+    return replace(
+        energy,
+        name=name,
+        value=grams(energy.value, grid.grams),
+        low=grams(energy.low, grid.low),
+        high=grams(energy.high, grid.high),
+        unit="gCO2e",
+        method=f"{energy.method}; {grid.grams:g} g/kWh ({grid.low:g} to {grid.high:g})",
+        source=grid.source,
+        status="estimated",
+    )
+
+
+def is_cost(item: Evidence) -> bool:
+    """Say whether a claim is one of what a stage has spent."""
+    base, bracket, _ = item.name.partition("[")
+    return bool(bracket) and base in COSTS
+
+
+def settings_of(sections: dict[str, Any]) -> Any:
+    """Return what a recipe says of energy, or the defaults."""
+    found = sections.get(SECTION)
+    return registry.load("modelwright.methods.energy.settings:Energy")() if found is None else found
+
+
+def read_spent(work: Path) -> Reading:
+    """Return what earlier sittings of an unfinished stage have spent, as far as they could write it down."""
+    path = work / SPENT
+    try:
+        return Reading(**read_json(path)) if path.exists() else NOTHING
+    except (DamagedArtifact, TypeError):
+        return NOTHING
+
+
+def write_spent(work: Path, reading: Reading) -> None:
+    """Write down what an unfinished stage has spent so far, for its next sitting."""
+    write_json(work / SPENT, asdict(reading))
 
 
 def _process_seconds() -> float:
-    spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
+    """Return the processor time of this process and of the children that it waited for, finer than the clock ticks."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(item.ru_utime + item.ru_stime for item in spent)
 
 
 def _machine_seconds() -> float:
@@ -149,6 +196,3 @@ def _cores() -> int:
 
 def _short(number: float) -> float:
     return float(f"{number:.5g}")
-
-
-Open = Callable[[dict[str, Any]], Meter]

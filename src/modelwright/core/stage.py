@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from .artifact import Artifact
 from .errors import Interrupted
 from .evidence import Evidence
+from .metering import Meter
 from .recipe import Recipe
 
 Answer = Literal["go", "stop", "interrupt"]
@@ -77,6 +78,7 @@ class Context:
     folder: Path
     work: Path
     on_progress: OnProgress
+    meter: Meter
     run_recipe: RunRecipe
     store: Callable[[Path, str], Artifact]
     find: Callable[[str, dict[str, str]], Artifact | None]

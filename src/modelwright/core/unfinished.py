@@ -17,6 +17,7 @@ from typing import Any
 from .digest import digest_of
 from .errors import DamagedArtifact, DataError, GateFailed, RecipeError
 from .files import read_json, write_json
+from .metering import SPENT
 
 INGREDIENTS, FAILED = "ingredients.json", "failed.json"
 SHOWN_DIGITS = 12
@@ -108,7 +109,7 @@ def times_of(work: Path) -> dict[str, int]:
     return {
         path.relative_to(work).as_posix(): path.stat().st_mtime_ns
         for path in sorted(work.rglob("*"))
-        if path.is_file() and path.name not in (INGREDIENTS, FAILED)
+        if path.is_file() and path.name not in (INGREDIENTS, FAILED, SPENT)
     }
 
 

@@ -104,6 +104,14 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def format_joules(joules: float) -> str:
+    """Write an amount of energy for people: 0.5 -> '0.5 J', 7.2e6 -> '2 kWh'."""
+    for unit, factor in (("kWh", 3.6e6), ("Wh", 3600.0), ("kJ", 1000.0)):
+        if abs(joules) >= factor:
+            return f"{joules / factor:.3g} {unit}"
+    return f"{joules:.3g} J"
+
+
 def format_seconds(seconds: float) -> str:
     """Write a duration for people: 0.0123 -> '12.3 ms', 75 -> '1 min 15 s'."""
     if seconds < 1:

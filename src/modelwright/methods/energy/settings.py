@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...core.settings import AUTO, Auto, Settings
+from ...core.settings import AUTO, Auto, Joules, Settings
 
 
 class Energy(Settings):
@@ -29,4 +29,10 @@ class Energy(Settings):
     grid: Annotated[float, Field(ge=0)] | Auto = Field(
         AUTO,
         description="grams of CO2 equivalent per kWh of the electricity used, for who knows better than the country's average",
+    )
+    budget: Joules = Field(
+        0.0,
+        ge=0,
+        description="most energy that the stages of a run may draw together, such as '50 Wh'; a training that comes to it saves a "
+        "checkpoint and stops, and goes on when this is raised; 0: no budget",
     )

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...core.artifact import ABOUT, Artifact
-from ...core.evidence import Evidence
+from ...core.evidence import Evidence, not_applicable
 from ...core.files import write_json
+from ...core.metering import Reading
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.dataset import read_part
-from ...engine.predictor import Predictor, build_task, open_predictor
+from ...engine.predictor import BATCH, Predictor, build_task, open_predictor
 from ...methods.statistics.calibration import reliability_curve
 from ...tasks.task import Examples
 from .floor import compare_with_floor
@@ -27,7 +28,7 @@ def run(context: Context) -> None:
     """Judge the model of a recipe."""
     settings: Evaluate = context.settings
     about = {"model": context.inputs["model"].digest, "dataset": context.inputs["dataset"].digest}
-    predictions = _predictions(context, about)
+    predictions, drawn = _predictions(context, about)
     answers, targets = (
         np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in ("answers", "targets")
     )
@@ -38,7 +39,9 @@ def run(context: Context) -> None:
     )
     examples = read_part(context.inputs["dataset"].path, "test")
     classes: list[str] = examples.learnt["classes"]
-    context.claim(*(_named(item, classes, about) for item in claims))
+    context.claim(
+        *(_named(item, classes, about) for item in claims), _energy_per_answer(context, drawn, len(targets), about)
+    )
     folds = cross_validate(context, settings.folds, about) if settings.folds else []
     floors = compare_with_floor(context, targets, answers, about) if settings.floor == "auto" else []
     folder = context.work / "evaluation"
@@ -57,12 +60,12 @@ def run(context: Context) -> None:
     context.give("evaluation", folder)
 
 
-def _predictions(context: Context, about: dict[str, str]) -> Artifact:
-    """Return the answers on the test part; a model answers it once, however often its answers are measured."""
+def _predictions(context: Context, about: dict[str, str]) -> tuple[Artifact, Reading | None]:
+    """Return the answers on the test part, and what they cost; a model answers it once, however often its answers are measured."""
     found = context.find("predictions", about)
     if found is not None:
         context.outputs["predictions"] = found
-        return found
+        return found, None
     context.note("test part opened", **about)
     context.check_interrupt(message="answering the test part")
     test = read_part(context.inputs["dataset"].path, "test")
@@ -70,10 +73,20 @@ def _predictions(context: Context, about: dict[str, str]) -> Artifact:
     folder = context.work / "predictions"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    before = context.meter.read()
     np.save(folder / "answers.npy", predictor.predict(test), allow_pickle=False)
+    drawn = context.meter.read().minus(before)
     np.save(folder / "targets.npy", np.asarray(test.columns["target"]), allow_pickle=False)
     write_json(folder / ABOUT, about)
-    return context.give("predictions", folder)
+    return context.give("predictions", folder), drawn
+
+
+def _energy_per_answer(context: Context, drawn: Reading | None, answers: int, about: dict[str, str]) -> Evidence:
+    if drawn is None:
+        return not_applicable(
+            "energy_per_answer", "the answers were there already; --from-scratch asks for them again", **about
+        )
+    return context.meter.energy("energy_per_answer", drawn, answers, about, f"{answers} answers in batches of {BATCH}")
 
 
 def _named(item: Evidence, classes: list[str], about: dict[str, str]) -> Evidence:

@@ -58,5 +58,5 @@ STAGE = Stage(
     reads=("task", "data", "model", "prepare", "train"),
     needs=("dataset", "model"),
     gives=("predictions", "evaluation"),
-    claims=(*CLASSIFICATION, "cross_validation", "floor", "gain_over_floor"),
+    claims=(*CLASSIFICATION, "cross_validation", "floor", "gain_over_floor", "energy_per_answer"),
 )

@@ -7,16 +7,19 @@ from typing import Any
 import yaml
 
 from ...core.evidence import Evidence
+from ...core.metering import is_cost
 from ...core.stage import Context
+from .costs import costs_of_stages
 
 PIPELINES = {"image": "image-classification", "text": "text-classification", "tabular": "tabular-classification"}
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss", "calibration_error")
 
 
 def about_this_model(context: Context) -> list[Evidence]:
-    """Return the evidence that goes with a model: none of it speaks of what the model was made from."""
+    """Return the evidence that goes with a model: none of it speaks of what the model was made from, but for what that cost."""
     model = context.inputs["model"].digest
-    return [item for item in context.gathered if item.about.get("model", model) == model]
+    own = [item for item in context.gathered if item.about.get("model", model) == model and not is_cost(item)]
+    return [*own, *costs_of_stages(context), *context.evidence]
 
 
 def model_card(context: Context) -> str:

@@ -14,6 +14,7 @@ from ...core.stage import Context
 from ...engine.golden import check_golden
 from ...engine.predictor import open_predictor
 from .card import about_this_model, model_card
+from .costs import sums_of_costs
 from .settings import Release
 from .signature import sign, signing_key
 
@@ -36,7 +37,9 @@ def run(context: Context) -> None:
     """
     settings: Release = context.settings
     model = context.inputs["model"]
-    verdicts = judge([parse_gate(text) for text in settings.gates], context.gathered, {"model": model.digest})
+    context.claim(*sums_of_costs(context))
+    evidence = about_this_model(context)
+    verdicts = judge([parse_gate(text) for text in settings.gates], evidence, {"model": model.digest})
     context.note("gates judged", model=model.digest, verdicts=[verdict.__dict__ for verdict in verdicts])
     failed = [verdict for verdict in verdicts if not verdict.passed]
     if failed:

@@ -37,9 +37,10 @@ STAGE = Stage(
     name="release",
     settings="modelwright.stages.release.settings:Release",
     function="modelwright.stages.release.run:run",
-    # `serve` changes nothing that is judged, but how the release is served is written into it.
-    reads=("task", "data", "model", "prepare", "train", "evaluate", "serve"),
+    # `serve` changes nothing that is judged, but how the release is served is written into it; `energy` decides about carbon.
+    reads=("task", "data", "model", "prepare", "train", "evaluate", "serve", "energy"),
     needs=("dataset", "model", "evaluation"),
     gives=("release",),
+    claims=("cpu_seconds", "energy", "carbon"),
     gathers=True,
 )

@@ -49,7 +49,7 @@ def run(context: Context) -> None:
     size = (folder / WEIGHTS).stat().st_size
     about = {"model": context.give("model", folder).digest, "dataset": context.inputs["dataset"].digest}
     context.claim(*_claims(trained, size, len(validation), about), *diagnosis_claims(trained.record, about))
-    context.claim(*private_claims(trained.record, about))
+    context.claim(*private_claims(trained.record, about), _energy_per_example(context, trained, about))
 
 
 def _resample(context: Context, task: Task, training: Examples) -> Examples:
@@ -87,6 +87,15 @@ def _fit(context: Context, task: Task, training: Examples, validation: Examples)
 def _resident(examples: Examples) -> Examples:
     """Hold the columns in memory: small data is read once, not page by page in random order."""
     return replace(examples, columns={name: np.array(column) for name, column in examples.columns.items()})
+
+
+def _energy_per_example(context: Context, trained: Trained, about: dict[str, str]) -> Evidence:
+    """Return the joules that the stage has drawn so far, all sittings together, for each time that an example was seen."""
+    seen = trained.steps * context.settings.batch if trained.steps else trained.examples_seen
+    what = (
+        f"all sittings of training with validation, over {seen} examples seen, one in several epochs counted each time"
+    )
+    return context.meter.energy("energy_per_example", context.meter.read(), seen, about, what)
 
 
 def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> list[Evidence]:

@@ -173,6 +173,7 @@ STAGE = Stage(
         "validation_loss",
         "examples_per_second",
         "training_seconds",
+        "energy_per_example",
         "parameters",
         "size",
         "steps",
