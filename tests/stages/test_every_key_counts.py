@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from modelwright.core import registry
+from modelwright.core.builtin import BUILTIN
 from modelwright.core.errors import DataError, GateFailed, RecipeError
 from modelwright.core.journal import read_journal
 from modelwright.core.run import Run
@@ -137,6 +138,11 @@ ELSEWHERE = {
     "prove_resume.kills": "test_a_killed_training_is_equal_and_a_gate_can_ask_for_it (test_prove_resume.py)",
     "prove_resume.workers": "test_workers_are_changed_in_turn (test_prove_resume.py)",
     "prove_resume.seed": "test_another_seed_kills_at_other_moments (test_prove_resume.py)",
+    "energy.method": "test_the_keys_of_energy_say_how_it_is_found (test_energy.py)",
+    "energy.watts": "test_the_keys_of_energy_say_how_it_is_found (test_energy.py)",
+    "energy.country": "test_country_and_grid_decide_about_carbon (test_energy.py)",
+    "energy.grid": "test_country_and_grid_decide_about_carbon (test_energy.py)",
+    "energy.budget": "test_a_budget_stops_training_and_a_higher_one_goes_on_to_the_same_bytes (test_energy.py)",
     "release.gates": "test_release_keys",
     "release.key": "test_release_keys",
     "release.owner": "test_release_keys",
@@ -162,7 +168,7 @@ def test_every_key_of_every_stage_is_tried() -> None:
         key
         for stage in ("tune", "prepare", "train", "evaluate", "audit", "prove_resume", "release")
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
-    }
+    } | {key for section in ("energy",) for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)}
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)
     assert known - tried == set(), "a new key needs a test that shows what it changes"
     assert tried - known == {"seed"}

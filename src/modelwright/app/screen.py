@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.errors import Interrupted
 from ..core.stage import Answer, Progress
-from ..core.units import format_bytes, format_seconds
+from ..core.units import format_bytes, format_joules, format_seconds
 from .rows import Rows
 from .words import say
 
@@ -138,6 +138,8 @@ def _values(progress: Progress) -> str:
     if "seconds_left" in values:
         words.append(f"{say('left')} {format_seconds(max(1.0, values['seconds_left']))}")
     words.append(f"{say('memory')} {format_bytes(resident_bytes())}")
+    if values.get("joules"):
+        words.append(f"{say('energy')} {format_joules(values['joules'])}")
     return " · ".join(words)
 
 

@@ -30,6 +30,7 @@ CHINESE = {
     "steps/s": "步/秒",
     "left": "剩余",
     "memory": "内存",
+    "energy": "能耗",
     "error": "错误",
     "expected": "应为",
     "next": "下一步",

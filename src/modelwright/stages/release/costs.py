@@ -31,17 +31,20 @@ def _sum(name: str, gathered: Iterable[Evidence], about: dict[str, str]) -> Evid
     if unknown is not None or not items:
         reason = f"'{unknown.name}' is not known: {unknown.reason}" if unknown else "no stage says what it has spent"
         return not_applicable(name, reason, **about)
-    bounds = {
-        "low": sum(item.low or 0.0 for item in items) if name != "cpu_seconds" else None,
-        "high": sum(item.high or 0.0 for item in items) if name != "cpu_seconds" else None,
-    }
+    # Seconds are counted; joules lie between bounds.
+    low, high = (None, None) if name == "cpu_seconds" else (_add(items, "low"), _add(items, "high"))
     return Evidence(
         name,
-        sum(item.value or 0.0 for item in items),
+        _add(items, "value"),
         unit=UNITS[name],
-        **bounds,
+        low=low,
+        high=high,
         about=about,
         method=f"sum over {len(items)} stages before release; each: {items[-1].method}",
         source=items[-1].source,
         status="measured" if all(item.status == "measured" for item in items) else "estimated",
     )
+
+
+def _add(items: list[Evidence], field: str) -> float:
+    return float(sum(getattr(item, field) or 0.0 for item in items))
