@@ -54,7 +54,7 @@ def write_table(path: Path, *, flipped: bool = False, few: int = 0) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def audit_in(folder: Path, until: str = "audit", **edits: Any) -> Run:
+def audit_in(folder: Path, until: str | None = "audit", **edits: Any) -> Run:
     """Run the recipe beside the table in a folder, with keys of audit.fairness or dotted ones ('train__batch') changed."""
     if not (folder / "table.csv").exists():
         write_table(folder / "table.csv")
@@ -204,3 +204,20 @@ def test_constraint_and_tolerance_move_the_thresholds(shared: Path) -> None:
     loose = thresholds(constraint="demographic_parity", tolerance=1.0)
     assert loose["validation_gap"] > 0.2
     assert loose["validation_accuracy"] > parity["validation_accuracy"]
+
+
+REFUSED: dict[str, Any] = {
+    "fitted at once": {"model": {"kind": "boosting"}},
+    "micro_batch": {"train.micro_batch": 8},
+    "dp_sgd": {"train.privacy": {"kind": "dp_sgd"}, "train.guard": {"then": "stop", "spike": 0.0}},
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_mitigation_that_cannot_be_trained_is_refused_before_data_is_touched(what: str, tmp_path: Path) -> None:
+    recipe = recipe_from(copy.deepcopy(RECIPE), tmp_path)
+    with pytest.raises(RecipeError, match=what) as caught:
+        recipe.edited({**REFUSED[what], "audit.fairness.mitigations": ["group_robust"]})
+    assert "'group_robust'" in caught.value.problems[0].found
+    assert "thresholds" in caught.value.problems[0].expected
+    recipe.edited({**REFUSED[what], "audit.fairness.mitigations": ["thresholds"]})

@@ -84,7 +84,7 @@ def disparities_of(rates: Rates) -> Rates:
         "demographic_parity_difference": _difference(rates["selection_rate"]),
         "demographic_parity_ratio": _ratio(rates["selection_rate"]),
         "equalised_odds_difference": np.maximum(_difference(rates["tpr"]), _difference(rates["fpr"])),
-        "equalised_odds_ratio": np.minimum(_ratio(rates["tpr"]), _ratio(rates["fpr"])),
+        "equalised_odds_ratio": _smaller_ratio(rates["tpr"], rates["fpr"]),
         "equal_opportunity_difference": _difference(rates["tpr"]),
         "accuracy_difference": _difference(rates["accuracy"]),
     }
@@ -105,3 +105,9 @@ def _difference(rate: Floats) -> Floats:
 def _ratio(rate: Floats) -> Floats:
     low, high = _ends(rate)
     return np.divide(low, high, out=np.full(low.shape, np.nan), where=high > 0)
+
+
+def _smaller_ratio(one: Floats, other: Floats) -> Floats:
+    """Return the smaller of two ratios; where one rate is 0 in every group it sets nobody apart, and the other ratio stands."""
+    exist = ~np.isnan(_difference(one)) & ~np.isnan(_difference(other))
+    return np.where(exist, np.fmin(_ratio(one), _ratio(other)), np.nan)

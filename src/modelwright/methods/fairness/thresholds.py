@@ -52,6 +52,8 @@ def choose_thresholds(
         DataError: a group without rows, or without both outcomes where the constraint speaks of them.
     Source: M. Hardt, E. Price and N. Srebro, Equality of Opportunity in Supervised Learning, NeurIPS 2016, section 3.2.
     """
+    if not size:
+        raise DataError("no groups", where="thresholds by group", expected="at least one group")
     curves = [_curve(scores[groups == group], truly[groups == group], constraint, group) for group in range(size)]
     best: tuple[tuple[bool, float, float], list[int]] | None = None
     for corner in _corners(curves, tolerance):
@@ -63,8 +65,7 @@ def choose_thresholds(
         rank = (within, right if within else -gap, -gap if within else right)
         if best is None or rank > best[0]:
             best = rank, chosen
-    if best is None:
-        raise DataError("no groups", where="thresholds by group", expected="at least one group")
+    assert best is not None, "every candidate is in some box"
     (within, first, second), chosen = best
     return Thresholds(
         tuple(float(curve.thresholds[at]) for curve, at in zip(curves, chosen, strict=True)),

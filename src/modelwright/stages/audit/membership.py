@@ -17,11 +17,13 @@ from ...methods.statistics.intervals import wilson_interval
 from ...tasks.task import Examples
 from .settings import Privacy
 
-HALF = 0.5
+HALF, MOST_EPSILON = 0.5, 100.0
 SOURCE = "Carlini et al. 2022; Yeom et al. 2018 where there are no shadow models"
 
 
-def audit_membership(context: Context, settings: Privacy, about: dict[str, str]) -> dict[str, Any]:
+def audit_membership(
+    context: Context, settings: Privacy, spent: dict[str, Any], about: dict[str, str]
+) -> dict[str, Any]:
     """Score training and validation examples, claim what an attack finds, and return what the report shows.
 
     The validation part stands for those who were not in training; the test part stays closed.
@@ -33,7 +35,7 @@ def audit_membership(context: Context, settings: Privacy, about: dict[str, str])
     context.check_interrupt(message="asking the model about training and validation examples")
     target = _odds(open_predictor(context.inputs["model"].path), parts)
     count = len(parts[0])
-    scores = _stand_out(context, settings, target, parts) if settings.shadows else target
+    scores = _stand_out(context, settings, spent, target, parts) if settings.shadows else target
     found = attack(scores[:count], scores[count:], settings.false_positives)
     low, high = wilson_interval(found.right, found.members, settings.confidence)
     how = (
@@ -86,7 +88,9 @@ def _odds(predictor: Predictor, parts: list[Examples]) -> np.ndarray:
     return np.concatenate(right)
 
 
-def _stand_out(context: Context, settings: Privacy, target: np.ndarray, parts: list[Examples]) -> np.ndarray:
+def _stand_out(
+    context: Context, settings: Privacy, spent: dict[str, Any], target: np.ndarray, parts: list[Examples]
+) -> np.ndarray:
     """Train shadow models on halves of the training part, and compare."""
     subset = context.recipe.sections["train"].subset  # type: ignore[attr-defined]
     count = len(parts[0])
@@ -100,6 +104,7 @@ def _stand_out(context: Context, settings: Privacy, target: np.ndarray, parts: l
             "name": f"{context.recipe.name}-shadow-{number + 1}",
             "train.subset.share": HALF,
             "train.subset.seed": seed,
+            **_as_loud(spent),
         }
         inner: Run = context.run_recipe(context.recipe.edited(edits), "train")
         model = inner.artifact("model")
@@ -108,3 +113,11 @@ def _stand_out(context: Context, settings: Privacy, target: np.ndarray, parts: l
         odds[number] = _odds(open_predictor(model.path), parts)
         absent[number, :count] = ~np.isin(own, draw_subset(whole, HALF, seed))
     return stand_out(target, odds, absent)
+
+
+def _as_loud(spent: dict[str, Any]) -> dict[str, Any]:
+    """Return the edits by which a shadow model is trained with the noise of the model that is audited.
+
+    It sees half of the examples, so that its own epsilon is larger; nobody ever gets to see it.
+    """
+    return {"train.privacy.noise": spent["noise"], "train.privacy.epsilon": MOST_EPSILON} if spent else {}

@@ -28,7 +28,7 @@ def audit_privacy(context: Context, about: dict[str, str]) -> dict[str, Any]:
     if settings.canaries:
         found["canaries"] = _canaries(context, settings, spent, about)
     if settings.membership:
-        found["membership"] = audit_membership(context, settings, about)
+        found["membership"] = audit_membership(context, settings, spent, about)
     return found
 
 

@@ -55,6 +55,7 @@ STAGE = Stage(
     name="audit",
     settings="modelwright.stages.audit.settings:Audit",
     function="modelwright.stages.audit.run:run",
+    problems="modelwright.stages.audit.problems:problems",
     reads=("task", "data", "model", "prepare", "train", "evaluate"),
     needs=("dataset", "groups", "model", "predictions"),
     gives=("audit",),
