@@ -206,6 +206,15 @@ def test_constraint_and_tolerance_move_the_thresholds(shared: Path) -> None:
     assert loose["validation_accuracy"] > parity["validation_accuracy"]
 
 
+def test_thresholds_need_two_groups_that_are_large_enough(shared: Path) -> None:
+    claims, summary = found_in(audit_in(shared, mitigations=["thresholds"], least=200))
+    assert summary["mitigations"][1] == {
+        "name": "thresholds",
+        "reason": "fewer than two groups of the validation part have 200 rows",
+    }
+    assert claims["mitigated[thresholds][sex][equalised_odds_difference]"].status == "not_applicable"
+
+
 REFUSED: dict[str, Any] = {
     "fitted at once": {"model": {"kind": "boosting"}},
     "micro_batch": {"train.micro_batch": 8},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from .fairness_words import FAIRNESS
 from .feedback import WORDS
 from .findings import FINDINGS
 from .privacy_words import PRIVACY
@@ -227,6 +228,7 @@ CHINESE = {
     "Run finished": "运行结束",
     "and {number} more": "另有 {number} 条",
     **FINDINGS,
+    **FAIRNESS,
     **PRIVACY,
     **TUNING,
     **WORDS,

@@ -14,6 +14,7 @@ from .confusion import view_confusion
 from .curves import view_training
 from .diagnosis import view_diagnosis
 from .examples import view_worst
+from .fairness import view_fairness
 from .feedback import view_feedback
 from .lineage import view_lineage
 from .listing import list_evidence, list_recipe
@@ -82,6 +83,7 @@ def _view(material: Material) -> dict[str, Any]:
         "reliability": view_reliability(evaluation.get("reliability")),
         "classes": view_classes(evaluation, judged),
         "feedback": view_feedback(material.feedback),
+        "fairness": view_fairness(material.audit.get("fairness") or {}),
         "privacy": view_privacy(material.training, material.audit.get("privacy") or {}),
         "tuning": view_tuning(material.tuning, material.events),
         "worst": view_worst(evaluation, material.pictures),

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import RecipeError
-from ...core.evidence import Evidence
+from ...core.evidence import Evidence, not_applicable
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.dataset import read_part
-from ...methods.fairness.outcomes import count_outcomes
+from ...methods.fairness.outcomes import DISPARITIES, count_outcomes
 from ...methods.fairness.uncertainty import estimate_disparities, estimate_rates, resample_counts
 from ...methods.statistics.intervals import Estimate
 from .fairness_settings import Fairness
@@ -45,12 +45,17 @@ def audit_fairness(context: Context, about: dict[str, str]) -> dict[str, Any]:
     if settings.mitigations:
         table.append({"name": "as it is", **_row(shown[0], before)})
         for name, after, details in mitigated(context, settings, compared[0], before, good):
+            if after is None:
+                table.append({"name": name, **details})
+                context.claim(*_not_tried(f"mitigated[{name}][{compared[0].name}]", details["reason"], about))
+                continue
             found = _compare(context, settings, compared[0], after, about, f"mitigated[{name}]")
             table.append({"name": name, **details, **_row(found, after)})
     return {
         "positive": [learnt["classes"][index] for index in good],
         "least": settings.least,
         "confidence": settings.confidence,
+        "constraint": settings.constraint,
         "comparisons": shown,
         "mitigations": table,
     }
@@ -110,7 +115,7 @@ def _compare(
     gaps = estimate_disparities(counts_G8[large], drawn_RG8[:, large], settings.confidence) if not reason else {}
     method = f"largest against smallest rate of {', '.join(compared.groups[group] for group in large.tolist())}; bootstrap of all pairs"
     method += f"; too small to compare: {', '.join(left_out)}" if left_out else ""
-    for name in GAP_NAMES:
+    for name in DISPARITIES:
         item = gaps.get(name) or Estimate(None, None, None, int(counts_G8.sum()), 0, settings.confidence)
         why = reason or ("" if item.value is not None else _lacking(rates, large, compared))
         context.claim(_evidence(f"{claim}[{compared.name}][{name}]", item, why, about, method, GAPS_SOURCE))
@@ -123,19 +128,15 @@ def _compare(
     }
 
 
-GAP_NAMES = (
-    "demographic_parity_difference",
-    "demographic_parity_ratio",
-    "equalised_odds_difference",
-    "equalised_odds_ratio",
-    "equal_opportunity_difference",
-    "accuracy_difference",
-)
 MISSING_KIND = {
     "tpr": "no row of this group is truly favourable",
     "fpr": "every row of this group is truly favourable",
     "ppv": "no row of this group was answered favourably",
 }
+
+
+def _not_tried(claim: str, reason: str, about: dict[str, str]) -> list[Evidence]:
+    return [not_applicable(f"{claim}[{name}]", reason, **about) for name in DISPARITIES]
 
 
 def _rate(item: Estimate, name: str, why: str) -> dict[str, Any]:

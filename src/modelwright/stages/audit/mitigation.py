@@ -65,11 +65,17 @@ def favourable(probabilities: np.ndarray, good: list[int]) -> np.ndarray:
 
 def mitigated(
     context: Context, settings: Fairness, compared: Comparison, before: Answers, good: list[int]
-) -> Iterator[tuple[str, Answers, dict[str, Any]]]:
-    """Yield the name of each mitigation asked for, the test part's answers with it, and what the report says of it."""
+) -> Iterator[tuple[str, Answers | None, dict[str, Any]]]:
+    """Yield the name of each mitigation asked for, the test part's answers with it, and what the report says of it.
+
+    One that cannot be tried has no answers, and a `reason`.
+    """
     for name in settings.mitigations:
         if name == "thresholds":
             chosen = _choose(context, settings, good)
+            if chosen is None:
+                yield name, None, {"reason": f"fewer than two groups of the validation part have {settings.least} rows"}
+                continue
             yield name, _with_thresholds(before, compared.codes, chosen), _told(chosen, compared, settings)
         else:
             after = Answers.of_run(_train_again(context, settings, name), good)
@@ -77,16 +83,18 @@ def mitigated(
             yield name, after, {}
 
 
-def _choose(context: Context, settings: Fairness, good: list[int]) -> Thresholds:
-    """Choose thresholds on the validation part; the test part only shows what they do."""
+def _choose(context: Context, settings: Fairness, good: list[int]) -> Thresholds | None:
+    """Choose thresholds on the validation part, if two groups there are large enough; the test part only shows what they do."""
     context.check_interrupt(message="choosing thresholds")
     validation = read_part(context.inputs["dataset"].path, "validation")
     compared = comparisons(context, settings, "validation")[0]
     probabilities = open_predictor(context.inputs["model"].path).predict(validation)
     truly = np.isin(np.asarray(validation.columns["target"]), good)
-    # A group that is too small here keeps the threshold that the others have in common.
+    # A group that is too small here keeps the threshold that everybody had.
     codes, large = compared.codes, np.bincount(compared.codes, minlength=len(compared.groups)) >= settings.least
     known = [group for group in np.flatnonzero(large).tolist() if _has_both(truly[codes == group], settings.constraint)]
+    if len(known) < 2:
+        return None
     scores = favourable(probabilities, good)
     rows = np.isin(codes, known)
     place = {group: at for at, group in enumerate(known)}
