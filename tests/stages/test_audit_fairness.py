@@ -230,3 +230,16 @@ def test_a_mitigation_that_cannot_be_trained_is_refused_before_data_is_touched(w
     assert "'group_robust'" in caught.value.problems[0].found
     assert "thresholds" in caught.value.problems[0].expected
     recipe.edited({**REFUSED[what], "audit.fairness.mitigations": ["thresholds"]})
+
+
+def test_the_floor_of_a_recipe_that_weighs_groups_weighs_none(tmp_path: Path) -> None:
+    """The simple model beside it is fitted at once and knows no objective; it is there to be compared all the same."""
+    made = audit_in(
+        tmp_path,
+        "evaluate",
+        mitigations=["reweighing"],
+        train__objective={"kind": "reweighing", "column": "sex"},
+        evaluate__floor="auto",
+        train__length="1 epochs",
+    )
+    assert "gain_over_floor" in {item.name for item in made.evidence()}

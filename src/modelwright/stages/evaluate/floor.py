@@ -15,6 +15,12 @@ from ...core.stage import Context
 from ...methods.statistics.bootstrap import paired_difference
 from ...methods.statistics.catalogue import METRICS
 
+# What a model that is fitted at once cannot do, and refuses rather than ignores.
+NOT_OF_STEPS: dict[str, Any] = {
+    "train.objective": "mean",
+    "train.privacy": "none",
+    "audit.fairness.mitigations": [],
+}
 CLAIMED = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss")
 
 
@@ -38,6 +44,7 @@ def compare_with_floor(
         "model": {"kind": kind},
         "evaluate.floor": "none",
         "evaluate.folds": 0,
+        **{key: value for key, value in NOT_OF_STEPS.items() if key.split(".")[0] in context.recipe.sections},
     }
     inner: Run = context.run_recipe(context.recipe.edited(edits), "evaluate")
     claims = [item for item in inner.evidence() if item.name in CLAIMED]
