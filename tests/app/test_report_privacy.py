@@ -86,6 +86,19 @@ def test_an_ordinary_training_is_called_one(shadows: int) -> None:
     assert ("4 shadow models" in text_of(found)) == bool(shadows)
 
 
+def test_what_is_proved_is_drawn_beside_what_is_claimed() -> None:
+    found = view_privacy({"privacy": SPENT}, AUDIT)
+    assert found is not None
+    bound, members = found.pictures
+    # On an axis from 0 to 1.25: proved 0.2468, claimed 1.2344.
+    assert 'x1="19.74%"' in bound.drawing
+    assert 'cx="98.75%"' in bound.drawing
+    assert "10⁻⁵" in bound.caption
+    assert "0.1000 %" in members.caption
+    assert members.drawing.count("<circle") == 2, "the rate, and what chance finds"
+    assert view_privacy({"privacy": SPENT}, {}).pictures == ()
+
+
 def test_every_sentence_is_translated_with_all_its_numbers() -> None:
     def fields(text: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(text) if name}

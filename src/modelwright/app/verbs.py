@@ -29,6 +29,8 @@ SMOKE = {
     "tune.trials": 2,
 }
 
+SMOKE_BATCH = 8
+
 
 def _stage_verb(options: Namespace) -> dict[str, Any]:
     from ..core.recipe import load_recipe
@@ -61,6 +63,9 @@ def _smaller(recipe: Any, until: str | None) -> Any:
     complete, stages = with_defaults(recipe, until)
     asked = {stage.name for stage in stages}
     changes = {key: value for key, value in SMOKE.items() if key.split(".")[0] in asked}
+    if "train" in asked and complete.sections["train"].privacy.kind != "none":
+        # An expected batch larger than all there is, is refused.
+        changes["train.batch"] = SMOKE_BATCH
     return complete.edited({"name": f"{recipe.name}-smoke", **changes})
 
 

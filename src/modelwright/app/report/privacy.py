@@ -8,8 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from .axis import linear_axis
 from .bilingual import say
 from .quantities import count, percent, significant
+from .whiskers import axis_labels, whisker
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,22 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """One row of whiskers with its axis, and what the marks stand for."""
+
+    caption: Markup
+    drawing: Markup
+    axis: Markup
+
+
+@dataclass(frozen=True)
 class Privacy:
-    """What the section on privacy shows: the claim, what was measured, and each direct test."""
+    """What the section on privacy shows: the claim, what was measured, drawn too, and each direct test."""
 
     claimed: tuple[Line, ...]
     measured: tuple[Line, ...]
     checks: tuple[tuple[bool, str, str, str], ...]
+    pictures: tuple[Picture, ...]
 
 
 def view_privacy(training: dict[str, Any], audit: dict[str, Any]) -> Privacy | None:
@@ -38,7 +50,33 @@ def view_privacy(training: dict[str, Any], audit: dict[str, Any]) -> Privacy | N
         (bool(check.get("passed")), str(check.get("name")), str(check.get("found")), str(check.get("expected")))
         for check in audit.get("checks") or []
     )
-    return Privacy(tuple(_claimed(spent)), tuple(_measured(audit, spent, checks)), checks)
+    return Privacy(
+        tuple(_claimed(spent)), tuple(_measured(audit, spent, checks)), checks, tuple(_pictures(audit, spent))
+    )
+
+
+def _pictures(audit: dict[str, Any], spent: dict[str, Any]) -> list[Picture]:
+    """Draw what was proved beside what is claimed, and whom an attack finds beside whom chance would."""
+    found = []
+    if canaries := audit.get("canaries"):
+        proved, claimed = canaries["lower_bound"], canaries["claimed"]
+        axis = linear_axis(0.0, max(proved, claimed))
+        caption = say(
+            "Epsilon at delta {delta}: the line goes from what the canaries prove to what is claimed, the dot.",
+            delta=significant(spent.get("delta", math.nan)),
+        )
+        drawing = whisker(axis, claimed, min(proved, claimed), max(proved, claimed))
+        found.append(Picture(caption, drawing, axis_labels(axis)))
+    if members := audit.get("membership"):
+        chance = members["allowed"] / members["others"]
+        axis = linear_axis(0.0, max(members["high"], chance))
+        caption = say(
+            "Share of the training examples that are found, with its interval; the ring is what chance finds, {chance}.",
+            chance=percent(chance),
+        )
+        drawing = whisker(axis, members["rate"], members["low"], members["high"], others=[chance])
+        found.append(Picture(caption, drawing, axis_labels(axis)))
+    return found
 
 
 def _claimed(spent: dict[str, Any]) -> list[Line]:

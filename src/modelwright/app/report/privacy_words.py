@@ -15,6 +15,12 @@ PRIVACY = {
     "What the weights may tell of a single training example: claimed, and measured.": (
         "权重可能透露单个训练样本的多少信息：声明的与测得的。"
     ),
+    "Epsilon at delta {delta}: the line goes from what the canaries prove to what is claimed, the dot.": (
+        "delta 为 {delta} 时的 epsilon：线段从金丝雀样本所证明的值到所声明的值（圆点）。"
+    ),
+    "Share of the training examples that are found, with its interval; the ring is what chance finds, {chance}.": (
+        "被找出的训练样本比例及其区间；圆环为凭运气所能找出的比例 {chance}。"
+    ),
     "Claimed": "声明",
     "Measured": "测得",
     "Direct tests": "直接检验",
