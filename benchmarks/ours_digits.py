@@ -82,7 +82,7 @@ def train_until(folder: Path, seed: int, accuracy: float, max_epochs: int) -> di
     recipe = recipe_for(folder, seed)
     settings, task = recipe.sections["train"], build_task(recipe.sections["task"])
     training, test = read_parts(recipe, task)
-    sampler = build_sampler(settings, training.columns["target"], derive_seed(seed, "sampler"))
+    sampler = build_sampler(settings, training, derive_seed(seed, "sampler"))
     per_epoch = sampler.steps_per_epoch
     torch.manual_seed(derive_seed(seed, "build"))
     layout = Local(precision=settings.precision)

@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
 from ours_tabular import rate_of  # noqa: E402
-from ours_text import LENGTH, VOCABULARY, ByLength, read_rows  # noqa: E402
+from ours_text import LENGTH, VOCABULARY, read_rows  # noqa: E402
 
 BATCH, RATE, DECAY, CLIP = 32, 5e-4, 0.01, 1.0
 NETWORK = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512}
@@ -69,18 +69,17 @@ def train_for(options: argparse.Namespace) -> dict[str, object]:
     from modelwright.engine.observers import LossHistory
     from modelwright.engine.predictor import build_task
     from modelwright.engine.rules import clip_norm
-    from modelwright.engine.samplers import in_order
     from modelwright.layouts.local import Local
-    from modelwright.stages.train.parts import build_load, build_objective, build_turn
+    from modelwright.stages.train.parts import build_load, build_objective, build_sampler, build_turn
 
     training, validation = read_rows(options.rows)
     optimiser = {"kind": "adamw", "lr": RATE, "weight_decay": DECAY}
     section = {"batch": BATCH, "optimiser": optimiser, "schedule": "linear", "precision": options.precision}
+    section |= {"sampler": "shuffled" if options.mixed_lengths else "by_length"}
     rest = {"task": "text", "data": {"kind": "jsonl", "path": "none"}, "model": "transformer", "train": section}
     recipe = recipe_from({"version": 1, "seed": options.seed, **rest}, Path())
     settings, task = recipe.sections["train"], build_task(recipe.sections["task"])
-    window = 1 if options.mixed_lengths else 32
-    sampler = ByLength(training.columns["length"], BATCH, window, derive_seed(options.seed, "sampler"))
+    sampler = build_sampler(settings, training, derive_seed(options.seed, "sampler"))
     per_epoch = sampler.steps_per_epoch
     total = options.epochs * per_epoch
     layout = Local(precision=settings.precision)
@@ -96,7 +95,7 @@ def train_for(options: argparse.Namespace) -> dict[str, object]:
     loader = Loader(build_load(settings, task, training, derive_seed(options.seed, "load")), None)
     train(
         turns=[build_turn(settings, task, network, total, per_epoch)],
-        batches=loader.batches(in_order(sampler, 0, total)),
+        batches=loader.batches(sampler.batches(0, total)),
         layout=layout,
         objective=build_objective(settings, training),
         rules=[Guard(), clip_norm(CLIP)],

@@ -12,37 +12,11 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 PARTS = ("train", "validation")
 VOCABULARY, LENGTH, BATCH = 10_000, 100, 32
 MODEL = {"kind": "lstm", "embedding": 16, "hidden": 128, "pooling": "last", "dropout": 0.0}
-
-
-@dataclass(frozen=True)
-class ByLength:
-    """Every example once an epoch, batches of about the same length, in an order drawn anew for each epoch."""
-
-    lengths: object
-    batch: int
-    window: int
-    seed: int
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch, the smaller last one included."""
-        return -(-len(self.lengths) // self.batch)
-
-    def order(self, epoch: int):
-        """Return the examples' order in an epoch."""
-        import numpy as np
-
-        from modelwright.core.randomness import derive_seed
-        from modelwright.methods.batching.by_length import order_by_length
-
-        generator = np.random.default_rng(derive_seed(self.seed, "by_length", epoch))
-        return order_by_length(self.lengths, self.batch, self.window, generator)
 
 
 def read_rows(path: Path):
@@ -84,7 +58,7 @@ def recipe_for(options: argparse.Namespace):
 
     optimiser = {"kind": "adam", "lr": 1e-3}
     train = {"length": f"{options.max_epochs} epochs", "batch": BATCH, "optimiser": optimiser}
-    train |= {"precision": options.precision}
+    train |= {"precision": options.precision, "sampler": {"kind": "by_length", "window": options.window}}
     data = {"kind": "jsonl", "path": "none"}
     sections = {"task": "text", "data": data, "model": MODEL, "train": train}
     return recipe_from({"version": 1, "seed": options.seed, **sections}, Path())
@@ -104,14 +78,13 @@ def train_until(options: argparse.Namespace) -> dict[str, object]:
     from modelwright.engine.loader import Loader
     from modelwright.engine.loop import train
     from modelwright.engine.predictor import build_task, torch_predictor
-    from modelwright.engine.samplers import in_order
     from modelwright.layouts.local import Local
-    from modelwright.stages.train.parts import build_load, build_objective, build_turn
+    from modelwright.stages.train.parts import build_load, build_objective, build_sampler, build_turn
 
     recipe = recipe_for(options)
     settings, task = recipe.sections["train"], build_task(recipe.sections["task"])
     training, validation = read_rows(options.rows)
-    sampler = ByLength(training.columns["length"], BATCH, options.window, derive_seed(options.seed, "sampler"))
+    sampler = build_sampler(settings, training, derive_seed(options.seed, "sampler"))
     per_epoch = sampler.steps_per_epoch
     total = options.max_epochs * per_epoch
     torch.manual_seed(derive_seed(options.seed, "build"))
@@ -124,7 +97,7 @@ def train_until(options: argparse.Namespace) -> dict[str, object]:
     start = time.perf_counter()
     train(
         turns=[turn],
-        batches=loader.batches(in_order(sampler, 0, total)),
+        batches=loader.batches(sampler.batches(0, total)),
         layout=layout,
         objective=build_objective(settings, training),
         rules=[Guard()],

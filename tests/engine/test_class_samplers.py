@@ -16,7 +16,7 @@ TARGETS = np.array([0] * 100 + [1] * 20 + [2] * 7)
 
 def build(kind: str, targets: np.ndarray = TARGETS, seed: int = 3, batch: int = 10, **keys: Any) -> Any:
     chosen = registry.settings_of("sampler", kind).model_validate({"kind": kind, **keys})
-    return registry.function_of("sampler", kind)(chosen, targets, batch, seed)
+    return registry.function_of("sampler", kind)(chosen, {"target": targets}, batch, seed)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwright.core import registry
-from modelwright.engine.samplers import Balanced, Sampler, Shuffled
+from modelwright.engine.samplers import Balanced, ByLength, Sampler, Shuffled
 
 sizes = st.integers(1, 60)
 
@@ -36,7 +36,12 @@ def test_every_example_once_an_epoch(examples: int, batch: int, seed: int, epoch
 @settings(deadline=None, max_examples=60)
 def test_any_step_can_be_the_first(examples: int, batch: int, seed: int, start: int, count: int) -> None:
     probabilities = np.arange(1, examples + 1) / np.arange(1, examples + 1).sum()
-    for sampler in (Shuffled(examples, batch, seed), Balanced(examples, batch, seed, probabilities)):
+    lengths = np.arange(examples) % 7
+    for sampler in (
+        Shuffled(examples, batch, seed),
+        Balanced(examples, batch, seed, probabilities),
+        ByLength(lengths, batch, seed, 3),
+    ):
         whole = collected(sampler, 0, start + count)
         assert collected(sampler, start, start + count) == whole[start:]
         assert collected(sampler, 0, start + count) == whole
@@ -52,7 +57,22 @@ def test_orders_differ_between_epochs_and_seeds() -> None:
 def test_balanced_draws_rare_classes_as_often_as_asked(strength: float, low: float, high: float) -> None:
     targets = np.array([1 if index % 10 == 0 else 0 for index in range(5000)])
     chosen = registry.settings_of("sampler", "balanced").model_validate({"kind": "balanced", "strength": strength})
-    sampler = registry.function_of("sampler", "balanced")(chosen, targets, 100, 3)
+    sampler = registry.function_of("sampler", "balanced")(chosen, {"target": targets}, 100, 3)
     drawn = np.concatenate([indices for _, indices in sampler.batches(0, sampler.steps_per_epoch)])
     assert len(drawn) == 5000
     assert low < targets[drawn].mean() < high
+
+
+def test_texts_of_about_one_length_stand_together_and_each_once_an_epoch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 500)
+
+    def padding(window: int) -> int:
+        chosen = registry.settings_of("sampler", "by_length").model_validate({"kind": "by_length", "window": window})
+        sampler = registry.function_of("sampler", "by_length")(chosen, {"length": lengths}, 20, 3)
+        drawn = [indices for _, indices in sampler.batches(0, 2 * sampler.steps_per_epoch)]
+        for epoch in (drawn[:25], drawn[25:]):
+            assert sorted(np.concatenate(epoch).tolist()) == list(range(500))
+        assert not np.array_equal(drawn[0], drawn[25])
+        return sum(int((lengths[indices].max() - lengths[indices]).sum()) for indices in drawn)
+
+    assert padding(10) < 0.2 * padding(1)

@@ -181,6 +181,21 @@ def test_a_changed_key_changes_what_is_made(tiny: Tiny, base: Run, key: str, val
     assert digest(made, kind) != digest(base, kind)
 
 
+def test_texts_of_one_length_together_is_another_order_and_for_texts_only(tiny: Tiny, tmp_path: Path) -> None:
+    lines = [
+        {"text": f"{number} {number * 7}" + " good" * (1 + number % 9), "label": str(number % 3)}
+        for number in range(120)
+    ]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = {"kind": "jsonl", "path": "texts.jsonl", "text": ["text"], "label": "label"}
+    texts = {"sections": {"task": "text", "data": data, "model": {"kind": "bag", "embedding": 4}}}
+    by_length = [digest(tiny("train", **texts, train__sampler=how), "model") for how in ("shuffled", "by_length")]
+    windows = [{"kind": "by_length", "window": window} for window in (1, 2)]
+    assert len({*by_length, *(digest(tiny("train", **texts, train__sampler=how), "model") for how in windows)}) == 4
+    with pytest.raises(RecipeError, match="is for text, and the task is image"):
+        tiny("train", train__sampler="by_length")
+
+
 def test_the_same_recipe_makes_the_same(tiny: Tiny, base: Run) -> None:
     made = tiny("evaluate")
     for kind in ("dataset", "model", "predictions", "evaluation"):
@@ -267,6 +282,25 @@ def test_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Tiny) -> 
     monkeypatch.setattr(observers, "save_checkpoint", note)
     tiny("train", train__length="9 steps", train__save={"every": "2 steps", "keep": 3})
     assert saved == [["00"], ["00", "02"], ["00", "02", "04"], ["02", "04", "06"], ["04", "06", "08"]]
+
+
+def test_checkpoints_are_as_rare_as_saving_is_dear_and_resume_keeps_that(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelwright.core.errors import Interrupted
+    from modelwright.engine import cadence
+    from modelwright.engine.observers import Keeper
+
+    monkeypatch.setattr(cadence, "TRIAL", 1)
+    monkeypatch.setattr(Keeper, "cost", lambda keeper: 1e-9)
+    edits = {"train__length": "5 epochs"}
+    with pytest.raises(Interrupted):
+        tiny("train", on_progress=lambda seen: "interrupt" if seen.step == 14 else "go", **edits)
+    monkeypatch.setattr(Keeper, "cost", lambda keeper: pytest.fail("this was decided before"))
+    made = tiny("train", **edits)
+    chosen = made.state()["resolved"]["train.save.every"]
+    assert chosen["value"] == "1 epochs"
+    assert chosen["why"].startswith("a checkpoint takes about 1e-09 s, an epoch ")
 
 
 def test_threads(tiny: Tiny) -> None:

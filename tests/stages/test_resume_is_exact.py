@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,23 @@ def record(made: Run) -> dict[str, Any]:
     assert artifact is not None
     found: dict[str, Any] = json.loads((artifact.path / "training.json").read_text())
     return {**found, "digest": artifact.digest}
+
+
+TEXTS = {
+    "task": "text",
+    "data": {"kind": "jsonl", "path": "texts.jsonl", "text": ["text"], "label": "label"},
+    "model": {"kind": "lstm", "embedding": 4, "hidden": 6},
+}
+CASES.append({"sections": TEXTS, "train__sampler": "by_length"})
+
+
+@pytest.fixture(autouse=True)
+def texts(tmp_path: Path) -> None:
+    lines = [
+        {"text": f"{number} {number * 7}" + " good bad" * (1 + number % 9), "label": str(number % 3)}
+        for number in range(150)
+    ]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 @pytest.mark.parametrize("edits", CASES, ids=lambda edits: json.dumps(edits)[:70])

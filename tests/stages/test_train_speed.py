@@ -98,3 +98,42 @@ def test_compiled_training(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, really: 
     assert len(compiled) == 1
     losses = [next(item.value for item in run.evidence() if item.name == "validation_loss") for run in (made, plain)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("compiled", "steps", "worth"),
+    # 300 s of steps: compiling takes no time in this script, so that a faster step pays; the last is over too soon.
+    [(0.4, 300, True), (0.99, 300, False), (2.0, 300, False), (0.1, 100, None)],
+)
+def test_compiling_is_tried_where_it_may_pay_and_resume_keeps_the_answer(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, compiled: float, steps: int, worth: bool | None
+) -> None:
+    asked: list[bool] = []
+
+    def measure(self: Any, tried: Any, threads: int) -> float:
+        asked.append(tried.compile)
+        return compiled if tried.compile else 1.0
+
+    monkeypatch.setattr(speed.Trial, "seconds_per_step", measure)
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    edits = {"train__compile": "auto", "train__length": f"{steps} steps"}
+    with pytest.raises(Interrupted):
+        tiny("train", on_progress=lambda seen: "interrupt" if seen.step == 6 else "go", **edits)
+    made = tiny("train", **edits)
+    assert asked == ([False] if worth is None else [False, True]), "resume measures nothing"
+    chosen = made.state()["resolved"]["train.compile"]
+    assert chosen["value"] is bool(worth)
+    assert ("are over before compiling pays" in chosen["why"]) == (worth is None)
+
+
+def test_what_cannot_be_compiled_is_trained_without(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modelwright.stages.train import compiling
+
+    def refuse(network: Any) -> Any:
+        raise RuntimeError("no compiler here\nand more")
+
+    monkeypatch.setattr(compiling, "WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(torch, "compile", refuse)
+    made = tiny("train", train__compile="auto")
+    chosen = made.state()["resolved"]["train.compile"]
+    assert (chosen["value"], chosen["why"]) == (False, "the network cannot be compiled here: no compiler here")

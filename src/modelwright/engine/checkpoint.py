@@ -39,6 +39,11 @@ class Checkpoint:
     tensors: Tensors
     state: dict[str, Any]
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes: int = SHARD_BYTES) -> Path:
     """Write a checkpoint, then remove those of later steps, which were given up, and all but the newest `keep`.
@@ -50,7 +55,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes
     """
     final = folder / f"step-{checkpoint.step:09d}"
     state = as_bytes(json.dumps({"step": checkpoint.step, **checkpoint.state}, allow_nan=True))
-    needed = len(state) + sum(tensor.nbytes for tensor in checkpoint.tensors.values())
+    needed = len(state) + checkpoint.nbytes
     with explained(final, needed):
         _settle(folder)
         try:

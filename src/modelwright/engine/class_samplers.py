@@ -10,7 +10,7 @@ import numpy as np
 from ..core.randomness import derive_seed
 from ..methods.balance.drawing import draw_by_class, over_sampled_counts, under_sampled_counts
 from ..methods.balance.settings import OverSamplingSettings, UnderSamplingSettings
-from .samplers import in_order
+from .samplers import Columns, in_order
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class ByClass:
         return in_order(self, start, stop)
 
 
-def build_over_sampling(settings: OverSamplingSettings, targets: np.ndarray, batch: int, seed: int) -> ByClass:
+def build_over_sampling(settings: OverSamplingSettings, columns: Columns, batch: int, seed: int) -> ByClass:
     """Return the sampler that repeats examples of rare classes."""
+    targets = columns["target"]
     return ByClass(_members(targets), over_sampled_counts(np.bincount(targets), settings.ratio), batch, seed)
 
 
-def build_under_sampling(settings: UnderSamplingSettings, targets: np.ndarray, batch: int, seed: int) -> ByClass:
+def build_under_sampling(settings: UnderSamplingSettings, columns: Columns, batch: int, seed: int) -> ByClass:
     """Return the sampler that leaves out examples of frequent classes, in each epoch others."""
+    targets = columns["target"]
     return ByClass(_members(targets), under_sampled_counts(np.bincount(targets), settings.ratio), batch, seed)
 
 

@@ -13,11 +13,15 @@ import torch
 from ..core.errors import Interrupted
 from ..core.stage import Context
 from ..tasks.task import Examples
+from .cadence import Cadence
 from .checkpoint import Checkpoint, save_checkpoint
 from .loop import Moment, Verdict
 from .predictor import BATCH, Predictor
 from .state import put_state, take_state
 from .turn import Turn
+
+# Up to this size the bytes of a checkpoint do not tell how long it takes to write.
+SMALL_BYTES = 1 << 20
 
 
 class LossHistory:
@@ -176,16 +180,18 @@ class Keeper:
         turns: list[Turn],
         memories: dict[str, Any],
         *,
-        every: int,
+        cadence: Cadence,
         total: int,
         keep: int,
     ) -> None:
         self.context, self.folder, self.turns, self.memories = context, folder, turns, memories
-        self.every, self.total, self.keep = every, total, keep
+        self.cadence, self.total, self.keep = cadence, total, keep
         self.step = self._first = 0
         self._saved = -1
         self._began = time.monotonic()
         self.saving_seconds = 0.0
+        # Of the first checkpoint that this process wrote.
+        self._first_seconds, self._first_bytes = 0.0, 0
 
     def __call__(self, moment: Moment) -> bool:
         """Tell the world, save when it is time, and obey."""
@@ -199,7 +205,8 @@ class Keeper:
                 next_step=f"modelwright resume {self.context.folder}",
             )
         # What training goes back to must lie before the trouble.
-        if self.step % self.every == 0 and self.step < self.total and moment.verdict is not Verdict.REWIND:
+        sound = self.step < self.total and moment.verdict is not Verdict.REWIND
+        if sound and self.cadence.due(self.step, self.cost):
             self.save()
         return answer == "stop"
 
@@ -228,9 +235,24 @@ class Keeper:
             return
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(self.folder, self.now(), self.keep)
+        checkpoint = self.now()
+        save_checkpoint(self.folder, checkpoint, self.keep)
         self._saved = self.step
-        self.saving_seconds += time.monotonic() - began
+        seconds = time.monotonic() - began
+        self.saving_seconds += seconds
+        if not self._first_seconds:
+            self._first_seconds, self._first_bytes = seconds, checkpoint.nbytes
+
+    def cost(self) -> float:
+        """Return how long it would take to write a checkpoint now, by the first one that was written.
+
+        Units: seconds
+        """
+        if not self._first_seconds:
+            self.save()
+        # A small one takes the time of asking the disk; of a larger one each byte counts, and the first step adds many.
+        grown = self.now().nbytes / self._first_bytes if self._first_bytes > SMALL_BYTES else 1.0
+        return self._first_seconds * max(1.0, grown)
 
     def now(self) -> Checkpoint:
         """Return the state that a checkpoint would hold now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +10,12 @@ import numpy as np
 
 from ..core.randomness import derive_seed
 from ..methods.balance.settings import BalancedSamplingSettings
+from ..methods.batching.by_length import order_by_length
+from ..methods.batching.settings import ByLengthSettings
 from .settings import ShuffledSampling
+
+# The columns of the training part, by name.
+Columns = Mapping[str, np.ndarray]
 
 
 class Sampler(Protocol):
@@ -70,17 +75,47 @@ class Balanced:
         return in_order(self, start, stop)
 
 
-def build_shuffled(settings: ShuffledSampling, targets: np.ndarray, batch: int, seed: int) -> Sampler:
+@dataclass(frozen=True)
+class ByLength:
+    """Every example once an epoch, batches of texts of about one length, in an order drawn anew for each epoch."""
+
+    lengths: np.ndarray
+    batch: int
+    seed: int
+    window: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the smaller last one included."""
+        return -(-len(self.lengths) // self.batch)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the examples' order in an epoch."""
+        generator = np.random.default_rng(derive_seed(self.seed, "by_length", epoch))
+        return order_by_length(self.lengths, self.batch, self.window, generator)
+
+    def batches(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (step, indices) for the steps from `start` up to but not including `stop`."""
+        return in_order(self, start, stop)
+
+
+def build_shuffled(settings: ShuffledSampling, columns: Columns, batch: int, seed: int) -> Sampler:
     """Return the sampler that shuffles."""
-    return Shuffled(len(targets), batch, seed)
+    return Shuffled(len(columns["target"]), batch, seed)
 
 
-def build_balanced(settings: BalancedSamplingSettings, targets: np.ndarray, batch: int, seed: int) -> Sampler:
+def build_by_length(settings: ByLengthSettings, columns: Columns, batch: int, seed: int) -> Sampler:
+    """Return the sampler that puts texts of about one length together."""
+    return ByLength(columns["length"], batch, seed, settings.window)
+
+
+def build_balanced(settings: BalancedSamplingSettings, columns: Columns, batch: int, seed: int) -> Sampler:
     """Return the sampler that draws rare classes more often."""
     import torch
 
     from ..methods.balance.imbalance import sampling_probabilities
 
+    targets = columns["target"]
     probabilities = sampling_probabilities(torch.from_numpy(np.ascontiguousarray(targets)), settings.strength).numpy()
     return Balanced(len(targets), batch, seed, probabilities / probabilities.sum())
 

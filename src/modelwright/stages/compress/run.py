@@ -16,6 +16,7 @@ from ...engine.dataset import read_part
 from ...engine.golden import write_golden
 from ...engine.predictor import build_task, open_predictor
 from ...engine.quality import Judge, slices_of
+from ...engine.resident import hold
 from ...tasks.task import Examples
 from .bench import Bench
 from .claims import claims_of_model, claims_of_step
@@ -36,7 +37,7 @@ def run(context: Context) -> None:
     """
     settings: Compress = context.settings
     dataset = context.inputs["dataset"]
-    training, validation = (_resident(read_part(dataset.path, part)) for part in ("train", "validation"))
+    training, validation = (hold(read_part(dataset.path, part)) for part in ("train", "validation"))
     shutil.rmtree(context.work, ignore_errors=True)
     context.work.mkdir(parents=True)
     folder = context.inputs["model"].path
@@ -132,8 +133,3 @@ def _require_agreement(least: float, step: Any, row: dict[str, Any], bench: Benc
             expected=f"at least {least:.2%}; the model was refused",
             next_step="choose another step.how, raise step.calibration, or lower compress.least_agreement",
         )
-
-
-def _resident(examples: Examples) -> Examples:
-    """Hold the columns in memory: they are read many times."""
-    return Examples({name: np.array(column) for name, column in examples.columns.items()}, examples.learnt)

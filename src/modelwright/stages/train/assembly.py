@@ -61,7 +61,7 @@ def assemble(
 ) -> Assembly:
     """Build every part that the recipe asks for."""
     settings: Train = context.settings
-    sampler = parts.build_sampler(settings, training.columns["target"], derive_seed(context.recipe.seed, "sampler"))
+    sampler = parts.build_sampler(settings, training, derive_seed(context.recipe.seed, "sampler"))
     per_epoch = sampler.steps_per_epoch
     total = settings.length.steps(per_epoch)
     settings = choose_speed(context, settings, task, network, training, sampler, total)
@@ -126,7 +126,7 @@ def _keeper(
         context.work / "checkpoints",
         [turn],
         {name: part for name, part in remembering.items() if part},
-        every=settings.save.every.steps(per_epoch),
+        cadence=parts.build_cadence(context, per_epoch),
         total=total,
         keep=settings.save.keep,
     )

@@ -13,8 +13,10 @@ from ...core import registry
 from ...core.randomness import derive_seed
 from ...core.settings import AUTO
 from ...core.stage import Context
+from ...core.units import parse_span
 from ...engine.augment import build_augment
 from ...engine.averaging import Average
+from ...engine.cadence import Cadence
 from ...engine.guard import Guard
 from ...engine.loader import Load, Loader
 from ...engine.loop import GradientRule, Objective
@@ -68,10 +70,10 @@ def build_turn(settings: Train, task: Task, network: torch.nn.Module, total: int
     return Turn("model", network, lambda batch: task.losses(forward, batch), task.sizes, optimiser, factor)
 
 
-def build_sampler(settings: Train, targets: np.ndarray, seed: int) -> Sampler:
+def build_sampler(settings: Train, training: Examples, seed: int) -> Sampler:
     """Build the sampler over the training part."""
     sampler: Sampler = registry.function_of("sampler", settings.sampler.kind)(
-        settings.sampler, targets, settings.batch, seed
+        settings.sampler, training.columns, settings.batch, seed
     )
     return sampler
 
@@ -132,6 +134,19 @@ def build_rules(
     if settings.clip_value:
         rules.append(clip_value(settings.clip_value))
     return rules
+
+
+def build_cadence(context: Context, steps_per_epoch: int) -> Cadence:
+    """Build what knows when a checkpoint is due; what `auto` became is stored in the run, and taken again by resume."""
+    name, every = "train.save.every", context.settings.save.every
+
+    def decided(value: str, why: str) -> None:
+        context.choose(name, lambda: (value, why))
+
+    if every == AUTO:
+        known = context.chosen(name)
+        return Cadence(parse_span(known).steps(steps_per_epoch) if known else None, steps_per_epoch, decided)
+    return Cadence(every.steps(steps_per_epoch), steps_per_epoch)
 
 
 def build_loader(context: Context, task: Task, training: Examples, private: Private | None = None) -> Loader:

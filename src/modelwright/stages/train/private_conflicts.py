@@ -70,8 +70,8 @@ CONFLICTS = (
         "set train.gradient_release: false",
     ),
     _where(
-        lambda train: train.compile,
-        "compile: true",
+        lambda train: train.compile is not False,
+        "compile: true or auto",
         "the gradient of each example cannot be had through a compiled network",
         "set train.compile: false",
     ),

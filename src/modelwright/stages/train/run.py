@@ -7,8 +7,6 @@ import shutil
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ...core import registry
 from ...core.evidence import Evidence
 from ...core.randomness import derive_seed
@@ -17,6 +15,7 @@ from ...engine.dataset import read_part
 from ...engine.golden import write_golden
 from ...engine.memory import keep_freed_memory
 from ...engine.predictor import WEIGHTS, build_task
+from ...engine.resident import hold
 from ...engine.subset import draw_subset
 from ...models.at_once import AtOnce
 from ...tasks.task import Examples, Task
@@ -33,7 +32,7 @@ def run(context: Context) -> None:
         DataError: steps that could not be taken, more of them than the recipe accepts.
     """
     dataset = context.inputs["dataset"].path
-    training, validation = (_resident(read_part(dataset, part)) for part in ("train", "validation"))
+    training, validation = (hold(read_part(dataset, part)) for part in ("train", "validation"))
     subset = context.settings.subset
     training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
     task = build_task(context.recipe.sections["task"])
@@ -82,11 +81,6 @@ def _fit(context: Context, task: Task, training: Examples, validation: Examples)
     network = build_network(context, build, training.learnt, pretrained)
     adapt_network(context.settings, section, network, context.recipe.seed, context.note)
     return fit_by_steps(context, task, network, training, validation)
-
-
-def _resident(examples: Examples) -> Examples:
-    """Hold the columns in memory: small data is read once, not page by page in random order."""
-    return replace(examples, columns={name: np.array(column) for name, column in examples.columns.items()})
 
 
 def _energy_per_example(context: Context, trained: Trained, about: dict[str, str]) -> Evidence:

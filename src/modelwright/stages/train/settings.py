@@ -28,7 +28,11 @@ class EarlyStopping(Settings):
 class Saving(Settings):
     """When checkpoints are written, and how many stay."""
 
-    every: Length = Field(Span(1, "epochs"), description="a checkpoint after every so many epochs or steps")
+    every: Length | Auto = Field(
+        "auto",
+        description="a checkpoint after every so many epochs or steps; auto: after as few epochs as keep saving below 3 % of the "
+        "time, which the first steps show",
+    )
     keep: int = Field(2, ge=1, description="how many checkpoints stay")
 
 
@@ -131,9 +135,10 @@ class Train(Settings):
         "notes that they have no effect",
         json_schema_extra={"x-no-effect": True},
     )
-    compile: bool = Field(
+    compile: bool | Auto = Field(
         False,
-        description="let torch.compile fuse the network's operations; costs some ten seconds before the first step",
+        description="let torch.compile fuse the network's operations; costs some ten seconds before the first step. auto: where a "
+        "trial shows that this training wins them back",
     )
     memory: Literal["fast", "tight"] = Field(
         "fast", description="fast: keep freed memory for the next step; tight: give it back to the system"

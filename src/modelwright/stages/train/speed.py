@@ -1,7 +1,8 @@
-"""Threads and precision that the recipe leaves to us: what a few steps on this machine show to be fastest."""
+"""Threads, precision and compiling that the recipe leaves to us: what a few steps on this machine show to be fastest."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -16,6 +17,7 @@ from ...engine.trial import STEPS, WARM_UP, seconds_per_step
 from ...engine.turn import Turn
 from ...tasks.task import Examples, Task
 from . import parts
+from .compiling import choose_compile
 from .rate import with_rate
 from .settings import Train
 from .thrift import build_layout
@@ -34,6 +36,34 @@ def set_threads(context: Context) -> None:
     torch.set_num_threads(parts.count_cores() if threads == AUTO else int(threads))
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a few steps are taken with, on a copy of the network."""
+
+    task: Task
+    network: torch.nn.Module
+    training: Examples
+    sampler: Sampler
+
+    def seconds_per_step(self, settings: Train, threads: int) -> float:
+        """Return how long a step takes with these settings and so many threads.
+
+        Units: seconds
+        """
+        torch.set_num_threads(threads)
+        trial = with_rate(settings, TINY)
+        layout = build_layout(trial, self.network)
+        return seconds_per_step(
+            layout.place(self.network),
+            partial(_trial_turn, trial, self.task),
+            Loader(parts.build_load(trial, self.task, self.training, seed=0), 0).batches(
+                self.sampler.batches(0, STEPS + WARM_UP)
+            ),
+            layout,
+            parts.build_objective(trial, self.training),
+        )
+
+
 def choose_speed(
     context: Context,
     settings: Train,
@@ -43,21 +73,24 @@ def choose_speed(
     sampler: Sampler,
     total: int,
 ) -> Train:
-    """Return the settings with a precision that is chosen, and set the number of threads; both are stored in the run."""
+    """Return the settings with precision and compiling decided, and set the number of threads; all are stored in the run."""
     threads = _thread_choices(context, settings, total)
     precisions = ["float32", "bfloat16"] if settings.precision == AUTO else [settings.precision]
     pairs = list(product(threads, precisions))
     names = ["train.threads"] * (settings.threads == AUTO) + ["train.precision"] * (settings.precision == AUTO)
+    trial = Trial(task, network, training, sampler)
     if len(pairs) == 1 or all(context.chosen(name) is not None for name in names):
         best = (context.chosen("train.threads") or threads[0], context.chosen("train.precision") or precisions[0])
         why = "the cores this process may use"
     else:
-        best, why = _fastest(context, settings, task, network, training, sampler, pairs)
+        best, why = _fastest(context, settings, trial, pairs)
     values = {"train.threads": best[0], "train.precision": best[1]}
     for name in names:
         context.choose(name, partial(_told, values[name], why))
+    settings = settings.model_copy(update={"precision": best[1]})
+    settings = choose_compile(context, settings, lambda tried: trial.seconds_per_step(tried, best[0]), total)
     torch.set_num_threads(best[0])
-    return settings.model_copy(update={"precision": best[1]})
+    return settings
 
 
 def _thread_choices(context: Context, settings: Train, total: int) -> list[int]:
@@ -68,28 +101,14 @@ def _thread_choices(context: Context, settings: Train, total: int) -> list[int]:
 
 
 def _fastest(
-    context: Context,
-    settings: Train,
-    task: Task,
-    network: torch.nn.Module,
-    training: Examples,
-    sampler: Sampler,
-    pairs: list[tuple[int, str]],
+    context: Context, settings: Train, trial: Trial, pairs: list[tuple[int, str]]
 ) -> tuple[tuple[int, str], str]:
     context.check_interrupt(message="measuring which threads and precision are fastest")
-    seconds: dict[tuple[int, str], float] = {}
-    for threads, precision in pairs:
-        torch.set_num_threads(threads)
-        trial = with_rate(settings.model_copy(update={"precision": precision}), TINY)
-        load = parts.build_load(trial, task, training, seed=0)
-        layout = build_layout(trial, network)
-        seconds[threads, precision] = seconds_per_step(
-            layout.place(network),
-            partial(_trial_turn, trial, task),
-            Loader(load, 0).batches(sampler.batches(0, STEPS + WARM_UP)),
-            layout,
-            parts.build_objective(trial, training),
-        )
+    plain = settings.model_copy(update={"compile": False}) if settings.compile == AUTO else settings
+    seconds = {
+        (threads, precision): trial.seconds_per_step(plain.model_copy(update={"precision": precision}), threads)
+        for threads, precision in pairs
+    }
     fastest = min(pairs, key=lambda pair: seconds[pair] * (1.0 if pair == pairs[0] else CLEARLY))
     told = ", ".join(
         f"{threads} x {precision} {seconds[threads, precision] * 1000:.2f} ms" for threads, precision in pairs
