@@ -201,6 +201,18 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         none="NoResampling engine.resampling:keep",
         smote="SmoteSettings engine.resampling:smote",
     ),
+    "cleaning": _parts(
+        "methods.cleaning.settings",
+        z_score="ZScore stages.prepare.clean_tables:z_score",
+        robust_z_score="RobustZScore stages.prepare.clean_tables:robust_z_score",
+        iqr="Iqr stages.prepare.clean_tables:iqr",
+        isolation_forest="IsolationForest stages.prepare.clean_tables:isolation_forest",
+        schema="Schema stages.prepare.clean_tables:schema",
+        duplicates="Duplicates stages.prepare.clean_contents:duplicates",
+        text_quality="TextQuality stages.prepare.clean_contents:text_quality",
+        scripts="Scripts stages.prepare.clean_contents:scripts",
+        label_errors="LabelErrors stages.prepare.clean_labels:label_errors",
+    ),
     "mixing": _parts(
         "methods.augmentation.settings",
         label_smoothing="LabelSmoothingSettings engine.mixing:build_label_smoothing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from .groups import read_groups
 
 PARTS = ("train", "validation", "test")
 LEARNT = "preprocessing.json"
+ORIGINS, LEDGER = "origins.txt", "ledger.jsonl"
 
 
 def write_part(folder: Path, part: str, examples: Examples) -> None:
@@ -20,6 +22,16 @@ def write_part(folder: Path, part: str, examples: Examples) -> None:
     (folder / part).mkdir()
     for name, column in examples.columns.items():
         np.save(folder / part / f"{name}.npy", column, allow_pickle=False)
+
+
+def write_origins(folder: Path, part: str, origins: Iterable[str]) -> None:
+    """Write where each row of a part came from, a line each."""
+    (folder / part / ORIGINS).write_text("".join(f"{origin}\n" for origin in origins), encoding="utf-8")
+
+
+def read_origins(folder: Path, part: str) -> list[str]:
+    """Return where each row of a part came from."""
+    return (folder / part / ORIGINS).read_text(encoding="utf-8").splitlines()
 
 
 def write_learnt(folder: Path, examples: Examples) -> None:

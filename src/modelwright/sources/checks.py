@@ -75,7 +75,7 @@ def find_overlap(parts: Mapping[str, Rows]) -> list[Overlap]:
         squeezed = (_hash(squeeze(text)) for text in rows.columns["text"]) if "text" in rows.columns else None
         new: dict[bytes, tuple[str, str]] = {}
         new_nearly: dict[bytes, tuple[str, str]] = {}
-        for at, content in enumerate(_contents(rows)):
+        for at, content in enumerate(contents_of(rows)):
             here = (part, rows.origins[at])
             nearly = next(squeezed) if squeezed else b""
             if content in seen:
@@ -151,7 +151,8 @@ def _overlap(kind: Literal["exact", "near"], first: tuple[str, str], second: tup
     return Overlap(kind, (first[0], second[0]), (first[1], second[1]))
 
 
-def _contents(rows: Rows) -> Iterator[bytes]:
+def contents_of(rows: Rows) -> Iterator[bytes]:
+    """Yield a digest of the content of each row; the label is not content."""
     columns = [column for name, column in rows.columns.items() if name != "label"]
     if "image" in rows.columns:
         return (_hash_bytes(str(image.shape).encode() + image.tobytes()) for image in rows.columns["image"])

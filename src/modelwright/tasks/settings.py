@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..core.settings import Sequence, Settings
+from ..methods.cleaning.settings import CleanText
 
 
 class Image(Settings):
@@ -34,6 +35,7 @@ class Text(Settings):
     length: int = Field(
         0, ge=0, description="tokens kept of a text; 0: what 99 % of the training texts need, at most 512"
     )
+    clean: CleanText = CleanText()
 
 
 class Tabular(Settings):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.errors import DataError
+from ..methods.cleaning.settings import CleanText
+from ..methods.cleaning.tidy import tidy
 from . import classification
 from .settings import Text
 from .task import Batch, Examples, Room, Task, fresh
@@ -40,14 +43,23 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text, base: Pa
             next_step="name it: data.text: [COLUMN]",
         )
     if learnt is None:
+        texts = _tidied(texts, settings.clean.model_dump(mode="json"))
         learnt = {
             "classes": classification.learn_classes(rows.columns["label"]),
+            "clean": settings.clean.model_dump(mode="json"),
             **learn_tokens(texts, settings.tokens, settings.vocabulary, settings.least, settings.length, base),
         }
+    else:
+        # The same words as in training, whoever asks and however long ago the model was made.
+        texts = _tidied(texts, learnt["clean"])
     tokens, lengths = encode(texts, learnt)
     excerpts = np.array([_excerpt(text) for text in texts], dtype=f"S{EXCERPT}")
     targets = classification.encode_targets(rows, learnt["classes"])
     return Examples({"tokens": tokens, "length": lengths, "excerpt": excerpts, "target": targets}, learnt)
+
+
+def _tidied(texts: Sequence[str], wanted: dict[str, Any]) -> Sequence[str]:
+    return texts if wanted == CleanText().model_dump(mode="json") else [tidy(text, wanted) for text in texts]
 
 
 def _excerpt(text: str) -> bytes:

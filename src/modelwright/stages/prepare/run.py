@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -15,15 +16,17 @@ from ...core.evidence import Evidence
 from ...core.files import write_json
 from ...core.randomness import derive_seed
 from ...core.stage import Context
-from ...engine.dataset import PARTS, write_learnt, write_part
+from ...engine.dataset import LEDGER, PARTS, write_learnt, write_origins, write_part
 from ...engine.groups import FOLDER as GROUPS
 from ...methods.splitting import split as splitting
 from ...sources.checks import find_overlap, quarantine_limit, suspicious_columns
 from ...sources.rows import Rows
 from ...tasks.task import Task
+from .cleaning import Entry, claims, clean
 from .declared import declared
 from .groups import write_declared
 from .settings import Prepare, Split
+from .texts import tidy_texts
 
 SHEET = "datasheet.json"
 
@@ -43,8 +46,12 @@ def run(context: Context) -> None:
         raise DataError("the data has no rows", where=_where(context), expected="labelled rows")
     _require_labels(rows, context)
     rows = _limited(rows, settings.limit, derive_seed(context.recipe.seed, "limit"))
+    ledger = [Entry(item.origin, "", "quarantine", "dropped", item.reason) for item in rows.quarantined]
+    rows, tidied = tidy_texts(rows, context.recipe.sections["task"])
     parts = deal_out(rows, settings.split, derive_seed(context.recipe.seed, "split"))
-    parts, overlap = _without_overlap(rows, parts, settings.overlap, context)
+    parts, overlap, left_out = _without_overlap(rows, parts, settings.overlap, context)
+    parts, cleaned = clean(context, rows, parts, settings.clean)
+    ledger += [*tidied, *left_out, *cleaned]
     task = _task(context)
     folder = context.work / "dataset"
     # A killed process may have left a part of it.
@@ -57,9 +64,13 @@ def run(context: Context) -> None:
         examples = task.examples(chosen, learnt)
         learnt = examples.learnt
         write_part(folder, part, examples)
+        write_origins(folder, part, chosen.origins)
         if part == "train":
             write_learnt(folder, examples)
     write_json(folder / SHEET, datasheet(rows, parts, overlap))
+    (folder / LEDGER).write_text(
+        "".join(json.dumps(entry.to_json(), ensure_ascii=False) + "\n" for entry in ledger), encoding="utf-8"
+    )
     _keep_groups(context, folder, rows, parts)
     dataset = context.give("dataset", folder)
     about = {"dataset": dataset.digest}
@@ -67,6 +78,8 @@ def run(context: Context) -> None:
         *(Evidence(f"rows[{part}]", len(parts[part]), unit="rows", about=about, method="counted") for part in PARTS),
         Evidence("quarantined", len(rows.quarantined), unit="rows", about=about, method="counted"),
         Evidence("overlap", overlap["between_parts"], unit="rows", about=about, method="equal content in two parts"),
+        *claims(cleaned, settings.clean, about),
+        *([Evidence("tidied", len(tidied), unit="rows", about=about, method="counted")] if tidied else []),
     )
     for item in rows.quarantined:
         context.note("row quarantined", origin=item.origin, reason=item.reason)
@@ -144,8 +157,8 @@ def _cut(
 
 def _without_overlap(
     rows: Rows, parts: dict[str, np.ndarray], policy: str, context: Context
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Find rows that stand in two parts, and do with them what the recipe says."""
+) -> tuple[dict[str, np.ndarray], dict[str, Any], list[Entry]]:
+    """Find rows that stand in two parts, and do with them what the recipe says; also return what became of each."""
     # The later part of each pair is the one that loses the row: test before validation before train.
     found = find_overlap({part: rows.take(parts[part]) for part in reversed(PARTS)})
     summary: dict[str, Any] = {
@@ -154,7 +167,7 @@ def _without_overlap(
         "examples": [{"kind": item.kind, "parts": item.parts, "origins": item.origins} for item in found[:20]],
     }
     if not found:
-        return parts, summary
+        return parts, summary, []
     if policy == "stop":
         (one, other), (here, there) = found[0].parts, found[0].origins
         raise DataError(
@@ -164,15 +177,26 @@ def _without_overlap(
             next_step="overlap: drop keeps each on one side",
         )
     context.note("rows in two parts", **summary)
+    action = "reported" if policy == "keep" else "dropped"
+    entries = [
+        Entry(
+            item.origins[1],
+            item.parts[1],
+            "overlap",
+            action,
+            f"{item.kind}ly the content of {item.origins[0]} ({item.parts[0]})",
+        )
+        for item in found
+    ]
     if policy == "keep":
-        return parts, summary
+        return parts, summary, entries
     losers = {item.origins[1] for item in found}
     kept = {}
     for part, indices in parts.items():
         stays = np.asarray([rows.origins[index] not in losers for index in indices], dtype=bool)
         kept[part] = indices[stays]
         summary[f"dropped_from_{part}"] = int((~stays).sum())
-    return kept, summary
+    return kept, summary, entries
 
 
 def _task(context: Context) -> Task:

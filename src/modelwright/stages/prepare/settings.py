@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ...core.settings import Fraction, Settings
+from ...core.settings import Choice, Fraction, Sequence, Settings
 from ...core.stage import Stage
 
 
@@ -47,6 +47,11 @@ class Prepare(Settings):
         description="rows of a part whose content stands in another too: drop keeps them on the more careful side only "
         "(test before validation before train), keep only reports them, stop refuses",
     )
+    clean: Sequence[Annotated[Any, Choice("cleaning")]] = Field(
+        (),
+        description="rules that find rows which should not be learnt from, applied in this order; every row found stands in the "
+        "ledger with the reason (modelwright prepare RECIPE --explain ROW)",
+    )
     limit: int = Field(0, ge=0, description="use only so many rows, drawn at random; 0: all")
 
 
@@ -57,5 +62,5 @@ STAGE = Stage(
     fingerprint="modelwright.stages.prepare.fingerprint:fingerprint",
     reads=("data", "task"),
     gives=("dataset", "groups"),
-    claims=("rows", "quarantined", "overlap"),
+    claims=("rows", "quarantined", "overlap", "cleaned", "tidied"),
 )
