@@ -85,6 +85,7 @@ ELSEWHERE = {
     "prepare.split.folds": "test_each_fold_is_judged_once (test_folds.py)",
     "prepare.bad_rows": "test_bad_rows_and_overlap",
     "prepare.overlap": "test_bad_rows_and_overlap",
+    "prepare.clean": "every rule and its keys (test_clean.py)",
     "train.augment.saturation": "test_saturation_needs_colour",
     "train.early_stopping.measure": "test_early_stopping_keys",
     "train.early_stopping.patience": "test_early_stopping_keys",

@@ -201,6 +201,13 @@ def _init_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _prepare_arguments(command: argparse.ArgumentParser) -> None:
+    _recipe_arguments(command)
+    command.add_argument(
+        "--explain", metavar="ROW", default="", help="say what became of a row, such as train.csv:17, and why"
+    )
+
+
 def _check_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, help="the recipe file")
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
@@ -285,6 +292,7 @@ def _doctor_arguments(command: argparse.ArgumentParser) -> None:
 
 _ARGUMENTS = {
     "init": _init_arguments,
+    "prepare": _prepare_arguments,
     "check": _check_arguments,
     "show": _show_arguments,
     "resume": _resume_arguments,

@@ -69,7 +69,28 @@ def _smaller(recipe: Any, until: str | None) -> Any:
     return complete.edited({"name": f"{recipe.name}-smoke", **changes})
 
 
-run = tune = prepare = train = compress = evaluate = audit = prove_resume = release = _stage_verb
+def prepare(options: Namespace) -> dict[str, Any]:
+    """Prepare, and say what became of a row where that is asked."""
+    result = _stage_verb(options)
+    if not options.explain or options.dry_run:
+        return result
+    from ..core import registry
+    from ..core.run import Run
+
+    dataset = Run(Path(result["run"])).artifact("dataset")
+    assert dataset is not None, "prepare has just given it"
+    rows = registry.function_of("action", "explain_row")(dataset.path, options.explain)
+    lines = []
+    for row in rows:
+        lines.append(
+            f"{row['row']}: {say('in the part')} {row['part']}" if row["part"] else f"{row['row']}: {say('in no part')}"
+        )
+        lines += [f"  {say(entry['action'])} ({entry['rule']}): {entry['reason']}" for entry in row["entries"]]
+    _print(lines, options)
+    return {**result, "rows": rows}
+
+
+run = tune = train = compress = evaluate = audit = prove_resume = release = _stage_verb
 
 
 def _told(made: Any, options: Namespace) -> dict[str, Any]:

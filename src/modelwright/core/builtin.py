@@ -56,6 +56,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "serving": ("", f"{HERE}.stages.serve.run:settings_for"),
         "keys": ("", f"{HERE}.stages.serve.keys:manage"),
         "feedback": ("", f"{HERE}.stages.serve.feedback:read_feedback"),
+        "explain_row": ("", f"{HERE}.stages.prepare.ledger:explain_row"),
         "open": ("", f"{HERE}.engine.predictor:open_predictor"),
         "answer": ("", f"{HERE}.engine.answering:answer_arrays"),
         "detect": ("", f"{HERE}.sources.detect:detect"),

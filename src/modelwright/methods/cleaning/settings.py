@@ -131,7 +131,7 @@ class Scripts(Settings):
 
 
 class LabelErrors(Settings):
-    """Training rows whose label models that did not see them find hardly possible. Trains the recipe's model once a fold; needs cleanlab."""
+    """Training rows whose label is hardly possible to models that did not see them: the recipe's, trained once a fold. Needs cleanlab."""
 
     kind: Literal["label_errors"] = "label_errors"
     folds: int = Field(5, ge=2, description="models, each judging the rows that it was not trained on")
