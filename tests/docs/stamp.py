@@ -1,4 +1,5 @@
-"""Renew the stamp at the end of every translated page, once that is up to date: `python tests/docs/stamp.py`.
+"""Renew what is made from something else: the stamp at the end of every translated page, once that is up to date, and the
+schema beside the recipes. `python tests/docs/stamp.py` does it.
 
 The stamp holds the digest of the English page that the translation was made from. A test fails when the two differ.
 """
@@ -37,6 +38,18 @@ def renew(page: Path) -> bool:
     return after != before
 
 
+def renew_schema() -> bool:
+    """Write the schema beside the recipes anew; return whether that changed it."""
+    from modelwright.core.schema import schema_text
+
+    path = ROOT / "recipes" / "recipe.schema.json"
+    before, after = path.read_text(encoding="utf-8"), schema_text()
+    if after != before:
+        path.write_text(after, encoding="utf-8")
+    return after != before
+
+
 if __name__ == "__main__":
     changed = [page.relative_to(ROOT).as_posix() for page in translations() if renew(page)]
-    print("\n".join(changed) if changed else "every stamp was good")
+    changed += ["recipes/recipe.schema.json"] if renew_schema() else []
+    print("\n".join(changed) if changed else "everything was good")

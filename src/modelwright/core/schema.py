@@ -6,12 +6,10 @@ import json
 from typing import Any
 
 from . import registry
-from .builtin import BUILTIN
 from .recipe import NAME, VERSION, known_sections
 from .settings import CHOICE_MARK, Choice, Settings
 
-# Kinds of parts that are chosen by name inside a section.
-PART_KINDS = {"optimiser", "schedule", "objective", "sampler", "mixing", "initialisation"}
+CHOICE = "choice-"
 LINE = "# yaml-language-server: $schema=./recipe.schema.json\n"
 
 
@@ -23,8 +21,10 @@ def recipe_schema() -> dict[str, Any]:
         sections[name] = (
             {CHOICE_MARK: section.kind} if isinstance(section, Choice) else _schema_of(section, definitions)
         )
-    for kind in sorted({what for how, what in BUILTIN["section"].values() if how == "choice"} | PART_KINDS):
-        definitions[f"choice-{kind}"] = _choice(kind, definitions)
+    # A part may hold parts of yet other kinds, so this goes on until no mark is left without its definition.
+    while missing := sorted(_kinds_in([sections, definitions]) - _defined(definitions)):
+        for kind in missing:
+            definitions[f"{CHOICE}{kind}"] = _choice(kind, definitions)
     header = {
         "version": {"const": VERSION},
         "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
@@ -47,6 +47,17 @@ def recipe_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """Return the schema as it is written to files."""
     return json.dumps(recipe_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _kinds_in(schema: Any) -> set[str]:
+    """Return the kinds of all marks in a schema."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    own = {schema[CHOICE_MARK]} if isinstance(schema, dict) and CHOICE_MARK in schema else set()
+    return own.union(*map(_kinds_in, inner))
+
+
+def _defined(definitions: dict[str, Any]) -> set[str]:
+    return {name.removeprefix(CHOICE) for name in definitions if name.startswith(CHOICE)}
 
 
 def _choice(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -73,4 +84,4 @@ def _resolve(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     rest = {key: _resolve(value) for key, value in schema.items() if key != CHOICE_MARK}
-    return {**rest, "$ref": f"#/$defs/choice-{schema[CHOICE_MARK]}"} if CHOICE_MARK in schema else rest
+    return {**rest, "$ref": f"#/$defs/{CHOICE}{schema[CHOICE_MARK]}"} if CHOICE_MARK in schema else rest

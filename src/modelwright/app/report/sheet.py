@@ -31,6 +31,16 @@ class LabelRow:
 
 
 @dataclass(frozen=True)
+class Cleaned:
+    """What one rule of cleaning did to how many rows, with a few of them and the reason for each."""
+
+    rule: str
+    action: str
+    rows: str
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Sheet:
     """What the section on data shows."""
 
@@ -47,6 +57,7 @@ class Sheet:
     dropped: tuple[tuple[str, str], ...]
     overlap_examples: tuple[tuple[str, str, str], ...]
     suspicious: tuple[str, ...]
+    cleaned: tuple[Cleaned, ...]
 
 
 def view_sheet(sheet: dict[str, Any]) -> Sheet | None:
@@ -88,6 +99,15 @@ def view_sheet(sheet: dict[str, Any]) -> Sheet | None:
             for item in overlap.get("examples") or []
         ),
         suspicious=tuple(map(str, sheet.get("suspicious") or [])),
+        cleaned=tuple(
+            Cleaned(
+                str(item.get("rule", "")),
+                str(item.get("action", "")),
+                count(item.get("rows") or 0),
+                tuple((str(row), str(reason)) for row, reason in item.get("examples") or []),
+            )
+            for item in sheet.get("cleaning") or []
+        ),
     )
 
 

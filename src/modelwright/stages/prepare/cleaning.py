@@ -18,6 +18,8 @@ from ...engine.dataset import PARTS
 from ...sources.rows import Rows
 
 Parts = dict[str, np.ndarray]
+# Rows that a page shows of what a rule found; the ledger has all.
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,22 @@ def clean(context: Context, rows: Rows, parts: Parts, rules: tuple[Any, ...]) ->
                 next_step="loosen it, or set then: report and read the ledger",
             )
     return parts, ledger
+
+
+def summarise(ledger: list[Entry]) -> list[dict[str, Any]]:
+    """Return for each rule what it did to how many rows, with a few of them."""
+    rules: dict[tuple[str, str], list[Entry]] = {}
+    for entry in ledger:
+        rules.setdefault((entry.rule, entry.action), []).append(entry)
+    return [
+        {
+            "rule": rule,
+            "action": action,
+            "rows": len(entries),
+            "examples": [[entry.row, entry.reason] for entry in entries[:SHOWN]],
+        }
+        for (rule, action), entries in rules.items()
+    ]
 
 
 def claims(ledger: list[Entry], rules: tuple[Any, ...], about: dict[str, str]) -> list[Evidence]:

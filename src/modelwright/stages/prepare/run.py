@@ -22,7 +22,7 @@ from ...methods.splitting import split as splitting
 from ...sources.checks import find_overlap, quarantine_limit, suspicious_columns
 from ...sources.rows import Rows
 from ...tasks.task import Task
-from .cleaning import Entry, claims, clean
+from .cleaning import Entry, claims, clean, summarise
 from .declared import declared
 from .groups import write_declared
 from .settings import Prepare, Split
@@ -67,7 +67,7 @@ def run(context: Context) -> None:
         write_origins(folder, part, chosen.origins)
         if part == "train":
             write_learnt(folder, examples)
-    write_json(folder / SHEET, datasheet(rows, parts, overlap))
+    write_json(folder / SHEET, {**datasheet(rows, parts, overlap), "cleaning": summarise([*tidied, *cleaned])})
     (folder / LEDGER).write_text(
         "".join(json.dumps(entry.to_json(), ensure_ascii=False) + "\n" for entry in ledger), encoding="utf-8"
     )
