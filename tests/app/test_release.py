@@ -26,7 +26,7 @@ from damages import (
     replace_signer,
     spoil_signature,
 )
-from tiny import Cli, Finished, events, snapshot
+from tiny import ANSWERS, Cli, Finished, events, snapshot
 
 from modelwright.core.artifact import manifest_of
 from modelwright.core.journal import START, hash_of
@@ -42,7 +42,7 @@ def test_failing_gates_are_all_named_and_nothing_is_released(cli: Cli, recipe: R
         "epsilon.upper_bound <= 8",
         "cross_validation[accuracy].value >= 0.5",
     ]
-    path = recipe(release={"gates": gates})
+    path = recipe(release={"gates": gates, **ANSWERS})
     outcome = cli("run", path, "--runs", tmp_path / "runs", "--json")
     assert outcome.code == 7
     found = [problem["found"] for problem in outcome.json["problems"]]
@@ -61,7 +61,7 @@ def test_failing_gates_are_all_named_and_nothing_is_released(cli: Cli, recipe: R
     assert [verdict["passed"] for verdict in judged["data"]["verdicts"]] == [False, True, False, False, False]
     assert (run / "report.html").exists()
     # Milder gates need nothing but the release to run.
-    again = cli("run", recipe(release={"gates": gates[1:2]}), "--runs", tmp_path / "runs")
+    again = cli("run", recipe(release={"gates": gates[1:2], **ANSWERS}), "--runs", tmp_path / "runs")
     assert again.code == 0
     assert again.err.count("nothing to do") == 3
 

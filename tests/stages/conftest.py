@@ -24,7 +24,7 @@ TINY: dict[str, Any] = {
     "prepare": {"limit": 120, "split": {"test": 0.25, "validation": 0.2}},
     "train": {"length": "2 epochs", "batch": 16, "threads": 1},
     "evaluate": {"resamples": 100, "floor": "none"},
-    "release": {},
+    "release": {"owner": "Ada", "purpose": "Tests.", "approver": "Grace"},
 }
 
 

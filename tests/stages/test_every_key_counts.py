@@ -148,6 +148,8 @@ ELSEWHERE = {
     "release.key": "test_release_keys",
     "release.owner": "test_release_keys",
     "release.purpose": "test_release_keys",
+    "release.approver": "test_release_keys",
+    "release.overrides": "test_an_override_needs_a_name_and_a_reason_and_is_logged (test_release_answers.py)",
     "release.limits": "test_release_keys",
     "release.licence": "test_release_keys",
     "release.languages": "test_release_keys",
@@ -437,6 +439,7 @@ def test_release_keys(tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(key.private_pem)
     words = {
         "owner": "Ada L",
+        "approver": "Grace H",
         "purpose": "counts sheep",
         "limits": "no goats",
         "licence": "mit",
@@ -444,7 +447,7 @@ def test_release_keys(tiny: Tiny, tmp_path: Path) -> None:
     }
     made = tiny(release={**words, "key": "key.pem", "gates": ["accuracy.value >= 0"]}).artifact("release").path
     card = (made / "README.md").read_text()
-    assert all(text in card for text in ("Ada L", "counts sheep", "no goats", "license: mit", "- en\n- zh"))
+    assert all(text in card for text in ("Ada L", "Grace H", "counts sheep", "no goats", "license: mit", "- en\n- zh"))
     assert (made / "signer.pub").read_bytes() == key.public_pem
     (verdict,) = json.loads((made / "gates.json").read_text())["verdicts"]
     assert (verdict["gate"], verdict["passed"]) == ("accuracy.value >= 0", True)

@@ -52,9 +52,11 @@ evaluate:
 release:
   gates:                     # no release unless all of these hold
     - balanced_accuracy.lower_bound >= 0.5
-  owner: ""                  # who answers for the model
-  purpose: ""                # what it is for
-  limits: ""                 # what it is not for
+  # Fill in these three before you release: training and evaluation run without them, a release does not.
+  owner: ""                  # FILL IN: the person or team who answers for the model
+  purpose: ""                # FILL IN: what it is for, in a sentence
+  approver: ""               # FILL IN: the person who allows it to be released
+  limits: ""                 # what it is not for, and where it is known to fail
 """
 
 

@@ -17,6 +17,10 @@ SMOKE = {
     "train.save.every": "1 steps",
     "prepare.limit": 64,
     "release.gates": [],
+    "release.overrides": [],
+    "release.owner": "a smoke test",
+    "release.purpose": "To see whether the recipe runs at all.",
+    "release.approver": "nobody: not for use",
     # Two steps teach too little for two models to agree.
     "compress.least_agreement": 0,
     "compress.rounds": 3,
@@ -166,14 +170,20 @@ def _plan(folder: Path, recipe: Any, until: str | None, options: Namespace) -> d
 
 
 def check(options: Namespace) -> dict[str, Any]:
-    """Say everything that is wrong with a recipe, or that nothing is."""
+    """Say everything that is wrong with a recipe, or that nothing is; and what must be filled in before it can be released."""
+    from ..core.demands import unmet_demands
     from ..core.execute import with_defaults
     from ..core.recipe import load_recipe
 
     recipe = load_recipe(options.recipe, tuple(options.overrides))
-    stages = [stage.name for stage in with_defaults(recipe, None)[1]]
-    _print([f"{say('the recipe is good')}: {', '.join(say(name) for name in stages)}"], options)
-    return {"recipe": recipe.name, "digest": recipe.digest, "stages": stages}
+    complete, ordered = with_defaults(recipe, None)
+    stages = [stage.name for stage in ordered]
+    lines = [f"{say('the recipe is good')}: {', '.join(say(name) for name in stages)}"]
+    missing = unmet_demands(complete, ordered)
+    lines += [f"{say('still to be filled in')}: {item.where}: {say(item.found)}" for item in missing]
+    _print(lines, options)
+    missing_json = [problem.__dict__ for problem in missing]
+    return {"recipe": recipe.name, "digest": recipe.digest, "stages": stages, "missing": missing_json}
 
 
 def show(options: Namespace) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import registry, unfinished
 from .artifact import AGAIN, Artifact, find, find_about, store, verify
+from .demands import require_demands
 from .digest import code_digest, digest_of
 from .environment import environment
 from .errors import DamagedArtifact, ModelwrightError, RecipeError
@@ -65,6 +66,7 @@ def run(
             expected="fewer nested searches and folds",
         )
     recipe, stages = with_defaults(recipe, until)
+    require_demands(recipe, stages)
     opened = Run(folder or Path("runs") / recipe.name)
     with opened.opened() as journal:
         before = opened.state()

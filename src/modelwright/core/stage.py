@@ -43,6 +43,8 @@ class Stage:
     edits: tuple[str, ...] = ()
     # Address of a function (recipe) -> [(place, found, expected)]: what is wrong with this stage's section in this recipe.
     problems: str = ""
+    # Address of a function (recipe) -> [(place, found, expected, next)]: what must be there before a run that comes to this stage.
+    demands: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ IMAGES: dict[str, Any] = {
     "prepare": {"limit": 120, "split": {"test": 0.25, "validation": 0.2}},
     "train": {"length": "2 epochs", "batch": 16, "threads": 1},
     "evaluate": {"resamples": 100, "floor": "none"},
-    "release": {"limits": "Toy <digits> only.", "owner": "nobody", "purpose": "Tests."},
+    "release": {"limits": "Toy <digits> only.", "owner": "nobody", "approver": "nobody", "purpose": "Tests."},
     "serve": {"queue": 7},
 }
 TEXT_ROWS = "\n".join(

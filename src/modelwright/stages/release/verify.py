@@ -23,6 +23,7 @@ PAPERS = (
     "journal.jsonl",
     "recipe.json",
     "datasheet.json",
+    "DATASHEET.md",
     "evaluation.json",
     "README.md",
     "signer.pub",
