@@ -137,7 +137,7 @@ def _outlying(settings: Any, dirt: Dirt, bounds_of: Bounds, measure: str) -> Ite
         for row in np.flatnonzero(outside(values[judged], (low, high))).tolist():
             value = values[judged[row]]
             reasons.setdefault(judged[row], []).append(
-                f"{name} is {value:g}, outside {low:.6g} to {high:.6g} ({measure})"
+                f"{name} is {value:.10g}, outside {low:.6g} to {high:.6g} ({measure})"
             )
     yield from ((index, "; ".join(said)) for index, said in reasons.items())
 
