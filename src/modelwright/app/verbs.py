@@ -31,6 +31,9 @@ SMOKE = {
     "audit.privacy.canaries": 0,
     "audit.privacy.shadows": 0,
     "tune.trials": 2,
+    "explain.examples": 32,
+    "explain.checks.examples": 2,
+    "explain.checks.models": 2,
 }
 
 SMOKE_BATCH = 8
@@ -67,7 +70,8 @@ def _smaller(recipe: Any, until: str | None) -> Any:
     complete, stages = with_defaults(recipe, until)
     asked = {stage.name for stage in stages}
     changes = {key: value for key, value in SMOKE.items() if key.split(".")[0] in asked}
-    if "train" in asked and complete.sections["train"].privacy.kind != "none":
+    train: Any = complete.sections.get("train")
+    if "train" in asked and train.privacy.kind != "none":
         # An expected batch larger than all there is, is refused.
         changes["train.batch"] = SMOKE_BATCH
     return complete.edited({"name": f"{recipe.name}-smoke", **changes})
@@ -94,7 +98,7 @@ def prepare(options: Namespace) -> dict[str, Any]:
     return {**result, "rows": rows}
 
 
-run = tune = train = compress = evaluate = audit = prove_resume = release = _stage_verb
+run = tune = train = compress = evaluate = explain = audit = prove_resume = release = _stage_verb
 
 
 def _told(made: Any, options: Namespace) -> dict[str, Any]:

@@ -21,6 +21,7 @@ CHINESE = {
     "train": "训练",
     "compress": "压缩",
     "evaluate": "评估",
+    "explain": "解释",
     "audit": "审计",
     "prove_resume": "证明续训",
     "release": "发布",

@@ -32,7 +32,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     # In life-cycle order; the core itself orders them by what they need and give.
     "stage": {
         name: (f"{HERE}.stages.{name}.settings:STAGE",)
-        for name in ("tune", "prepare", "train", "compress", "evaluate", "audit", "prove_resume", "release")
+        for name in ("tune", "prepare", "train", "compress", "evaluate", "explain", "audit", "prove_resume", "release")
     },
     # The sections of a recipe that belong to no stage: one part, chosen by name from the kind given here, or plain settings.
     "section": {
@@ -123,6 +123,35 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         distil="Distil stages.compress.distil:run",
         export="Export stages.compress.export:run",
     ),
+    # Modality -> the parts that an example is cut into when it is explained, and the features that people can read in it.
+    "view": {
+        "image": ("", f"{HERE}.stages.explain.pictures:build"),
+        "text": ("", f"{HERE}.stages.explain.texts:build"),
+        "tabular": ("", f"{HERE}.stages.explain.tables:build"),
+    },
+    "projection": _parts(
+        "methods.projection.settings",
+        pca="Pca stages.explain.projections:run_pca",
+        tsne="Tsne stages.explain.projections:run_tsne",
+        umap="Umap stages.explain.projections:run_umap",
+    ),
+    "attribution": _parts(
+        "methods.attribution.settings",
+        occlusion="Occlusion stages.explain.agnostic:run_occlusion",
+        shapley="Shapley stages.explain.agnostic:run_shapley",
+        permutation="Permutation stages.explain.agnostic:run_permutation",
+        integrated_gradients="IntegratedGradients stages.explain.by_gradient:run_integrated_gradients",
+        grad_cam="GradCam stages.explain.by_gradient:run_grad_cam",
+        attention_rollout="AttentionRollout stages.explain.by_attention:run_attention_rollout",
+    ),
+    "surrogate": _parts(
+        "methods.surrogate.settings",
+        none="NoSurrogate stages.explain.surrogate:run_none",
+        tree="TreeSurrogate stages.explain.surrogate:run_tree",
+        linear="LinearSurrogate stages.explain.surrogate:run_linear",
+    ),
+    # Model -> what shows how much each token attends to each.
+    "attention": {"transformer": ("", f"{HERE}.models.transformer:attention_of")},
     # What a compressed network needs done before its weights fit: the other halves of the steps above.
     "rebuilding": {
         "widths": ("", f"{HERE}.methods.compression.channels:rebuild_widths"),

@@ -38,7 +38,31 @@ def load_onnx(path: Path, *, plain: bool = False) -> tuple[OnnxNetwork, int]:
         MissingExtra: onnx or onnxruntime is not installed.
         DamagedArtifact: it cannot be read, or refers to data in another file.
     """
-    onnx, runtime = import_onnx()
+    model, count = _read(path)
+    return _start(model, path, plain), count
+
+
+def load_shuffled(path: Path, generator: np.random.Generator) -> OnnxNetwork:
+    """Open an ONNX file with the entries of every matrix in random order: the same network, which has learnt nothing.
+
+    Raises:
+        MissingExtra: onnx or onnxruntime is not installed.
+        DamagedArtifact: it cannot be read, or refers to data in another file.
+    """
+    model, _ = _read(path)
+    from onnx import numpy_helper
+
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim > 1:
+            shuffled = generator.permutation(values.ravel()).reshape(values.shape)
+            tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
+    return _start(model, path, False)
+
+
+def _read(path: Path) -> tuple[Any, int]:
+    """Read an ONNX file and count its weights."""
+    onnx, _ = import_onnx()
     from google.protobuf.message import DecodeError
 
     try:
@@ -51,6 +75,12 @@ def load_onnx(path: Path, *, plain: bool = False) -> tuple[OnnxNetwork, int]:
             where = next((item.value for item in tensor.external_data if item.key == "location"), "another file")
             raise _damaged(path, f"the tensor '{tensor.name}' lies in {where!r}")
         count += int(np.prod(tensor.dims, dtype=np.int64)) if tensor.dims else 1
+    return model, count
+
+
+def _start(model: Any, path: Path, plain: bool) -> OnnxNetwork:
+    """Open a session for a model that was read."""
+    _, runtime = import_onnx()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     # Threads that wait by spinning cost others their core.
@@ -62,7 +92,7 @@ def load_onnx(path: Path, *, plain: bool = False) -> tuple[OnnxNetwork, int]:
         session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except runtime_errors() as error:
         raise _damaged(path, f"the file cannot be run: {first_line(error)}") from None
-    return OnnxNetwork(session), count
+    return OnnxNetwork(session)
 
 
 def import_onnx() -> tuple[Any, Any]:

@@ -79,3 +79,30 @@ def build(settings: Transformer, learnt: dict[str, Any]) -> TransformerClassifie
     return TransformerClassifier(
         settings, learnt["size"], learnt["length"], len(learnt["classes"]), learnt.get("padding", 0)
     )
+
+
+@torch.no_grad()
+def attention_of(network: TransformerClassifier, tokens: torch.Tensor, length: torch.Tensor) -> list[torch.Tensor]:
+    """Return how much each token attends to each, block by block; the fused kernel never makes these numbers.
+
+    Shapes: tokens (batch, t) int64, length (batch,) int64 -> (batch, heads, t, t) float, for each block
+    """
+    projected: list[torch.Tensor] = []
+    blocks = [block for block in network.blocks if isinstance(block, Block)]
+    hooks = [
+        block.queries_keys_values.register_forward_hook(lambda _module, _given, answer: projected.append(answer))
+        for block in blocks
+    ]
+    try:
+        network(tokens, length)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    hidden_B11T = ~mask_of(length, tokens.shape[1])[:, None, None, :]
+    found = []
+    for block, answer in zip(blocks, projected, strict=True):
+        split = answer.view(*answer.shape[:2], 3, block.heads, -1)
+        query, key, _ = split.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
+        found.append(scores.masked_fill(hidden_B11T, float("-inf")).softmax(dim=-1))
+    return found

@@ -86,13 +86,13 @@ def _scaled(numbers: np.ndarray, column: dict[str, Any]) -> np.ndarray:
     return (numbers - column["mean"]) / column["deviation"]
 
 
-def unscaled(value: float, column: dict[str, Any]) -> float:
-    """Return a scaled number in the units of the data again."""
+def unscaled(values: Any, column: dict[str, Any]) -> Any:
+    """Return a scaled number, or an array of them, in the units of the data again."""
     if column["scale"] == "quantile":
         from scipy.special import ndtr
 
-        return float(np.interp(ndtr(value), np.linspace(0, 1, QUANTILES), column["quantiles"]))
-    return value * column["deviation"] + column["mean"]
+        return np.interp(ndtr(values), np.linspace(0, 1, QUANTILES), column["quantiles"])
+    return values * column["deviation"] + column["mean"]
 
 
 def _type_of(present: list[Any]) -> str:

@@ -1,6 +1,6 @@
 """Why an answer is what it is, cheaply: hide one part of the input after the other and see how far the answer falls.
 
-Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2.
+The method is the one of the stage `explain`; here each question goes through the queue like every other.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...methods.attribution.occlusion import falls
 from .door import Columns, Door, stacked
 
 # columns -> probabilities (rows, classes), through the queue like every other question
@@ -21,7 +22,7 @@ async def occlude(ask: Ask, door: Door, columns: Columns) -> dict[str, Any]:
     hidden = door.hide(columns)
     answers = await ask(stacked([columns, *(item.columns for item in hidden)]))
     label = int(answers[0].argmax())
-    weights = answers[0, label] - answers[1:, label]
+    weights = falls(answers[:, label])
     return {
         "probabilities": answers[0],
         "method": "occlusion",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError
+from ...methods.attribution.parts import boxes
 from ...sources.images import decode
 from .door import Columns, Door, Hidden, Tensor, Values
 from .refusal import bad, short
@@ -61,12 +62,10 @@ def _hide(columns: Columns) -> list[Hidden]:
     """Put the picture's mean colour over one patch after the other."""
     image = columns["image"][0]
     grey = np.round(image.mean(axis=(0, 1))).astype(np.uint8)
-    edges = [np.linspace(0, side, min(PATCHES, side) + 1).astype(int).tolist() for side in image.shape[:2]]
     found = []
-    for top, bottom in zip(edges[0], edges[0][1:], strict=False):
-        for left, right in zip(edges[1], edges[1][1:], strict=False):
-            changed = image.copy()
-            changed[top:bottom, left:right] = grey
-            part = {"top": top, "left": left, "bottom": bottom, "right": right}
-            found.append(Hidden(part, {"image": changed[None]}))
+    for top, left, bottom, right in boxes(image.shape[0], image.shape[1], PATCHES):
+        changed = image.copy()
+        changed[top:bottom, left:right] = grey
+        part = {"top": top, "left": left, "bottom": bottom, "right": right}
+        found.append(Hidden(part, {"image": changed[None]}))
     return found

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Any
 
+from ...methods.attribution.parts import spans
 from .door import Columns, Door, Hidden, Tensor, Values
 from .refusal import bad
 from .settings import Serve
 from .strict import text_of
 
-# Parts that are hidden one at a time: words, or single characters of scripts without spaces. More are taken together.
-PART = re.compile(r"[㐀-鿿豈-﫿぀-ヿ]|[^\W㐀-鿿豈-﫿぀-ヿ]+")
+# More words than these are hidden together with their neighbours.
 PARTS = 64
 
 
@@ -50,12 +49,7 @@ def as_text(value: Any, field: str) -> Any:
 
 def _hide(columns: Columns) -> list[Hidden]:
     text = columns["text"][0]
-    spans = [match.span() for match in PART.finditer(text)]
-    together = -(-len(spans) // PARTS) or 1
-    found = []
-    for first in range(0, len(spans), together):
-        start, end = spans[first][0], spans[min(first + together, len(spans)) - 1][1]
-        found.append(
-            Hidden({"start": start, "end": end, "text": text[start:end]}, {"text": [text[:start] + text[end:]]})
-        )
-    return found
+    return [
+        Hidden({"start": start, "end": end, "text": text[start:end]}, {"text": [text[:start] + text[end:]]})
+        for start, end in spans(text, PARTS)
+    ]
