@@ -24,7 +24,7 @@ from modelwright.methods.privacy.auditing import epsilon_lower_bound, guess_by_r
 from modelwright.methods.privacy.noise import system_noise
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
-from cases import BATCH_STATISTICS, CASES, COUNT, make_case
+from cases import BATCH_STATISTICS, CLASSIFYING, COUNT, make_case
 
 ALL = np.arange(COUNT)
 # A training that spends epsilon 1: the audit of such a claim can be refuted by 1,000 canaries.
@@ -38,7 +38,7 @@ def build(model: str, task: str) -> tuple[Any, Turn]:
     return case, Turn("model", case.network, losses, case.task.sizes, optimiser, lambda step: 1.0)
 
 
-@pytest.mark.parametrize(("model", "task"), CASES)
+@pytest.mark.parametrize(("model", "task"), CLASSIFYING)
 def test_without_clipping_and_noise_it_is_plain_training(model: str, task: str, tmp_path: Path) -> None:
     """Noise 0, no limit, the batch that is expected: the gradient of the mean loss, whole and in parts."""
     case, turn = build(model, task)

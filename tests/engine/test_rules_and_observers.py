@@ -119,7 +119,7 @@ def scripted(losses: list[float], accuracies: list[float] | None = None) -> tupl
             rows.append([right, 0.0, 0.0] if index < round(10 * accuracy) else [right, 2.0, 0.0])
         return np.array(rows)
 
-    return Predictor(None, {}, predict, 0), Examples({"target": np.zeros(10, dtype=np.int64)}, {})  # type: ignore[arg-type]
+    return Predictor(None, {"classes": ["0", "1"]}, predict, 0), Examples({"target": np.zeros(10, dtype=np.int64)}, {})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,23 @@ def watch(
 
 def test_measure_is_the_mean_loss_and_the_share_of_right_answers() -> None:
     answers = np.array([[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]])
-    predictor = Predictor(None, {}, lambda examples: answers, 0)  # type: ignore[arg-type]
+    predictor = Predictor(None, {"classes": ["0", "1"]}, lambda examples: answers, 0)  # type: ignore[arg-type]
     found = measure(predictor, Examples({"target": np.array([0, 1, 1])}, {}))
     assert found["loss"] == pytest.approx(-np.log([0.5, 0.75, 0.1]).mean())
     assert found["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_without_classes_the_loss_is_the_mean_over_all_that_counts() -> None:
+    def losses(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        sizes = examples.columns["sizes"].astype(np.float64)
+        return 1 / sizes, sizes
+
+    predictor = Predictor(None, {}, None, 0, losses)  # type: ignore[arg-type]
+    heard: list[int] = []
+    sizes = np.arange(1, 301)
+    found = measure(predictor, Examples({"sizes": sizes}, {}), lambda: heard.append(1))
+    assert found == {"loss": pytest.approx(300 / sizes.sum())}
+    assert len(heard) == 2
 
 
 @pytest.mark.parametrize(

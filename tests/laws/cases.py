@@ -26,7 +26,10 @@ TINY: dict[str, dict[str, Any]] = {
     "transformer": {"width": 8, "heads": 2, "layers": 2, "widening": 2},
     "convolution": {"embedding": 4, "widths": [2, 3], "channels": 3},
     "bag": {"embedding": 5, "ngrams": 3, "buckets": 11},
+    "decoder": {"layers": 2, "width": 16, "heads": 2, "key_value_heads": 1, "hidden": 24, "query_key_norm": True},
 }
+# What a task needs said so that twelve rows are twelve examples.
+WORDS: dict[str, dict[str, Any]] = {"language": {"tokens": "characters", "length": 80}}
 # Their weights or their code come from outside; tests/models has their own tests.
 FROM_OUTSIDE = ("backbone", "hf")
 # One example's answer depends on the others of its batch while these are trained.
@@ -44,6 +47,7 @@ def all_cases() -> list[tuple[str, str]]:
 
 
 CASES = all_cases()
+CLASSIFYING = [case for case in CASES if case[1] not in WORDS]
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class Case:
 
 def make_case(model: str, task: str, seed: int = 0, **settings: Any) -> Case:
     """Build a case; another seed gives other weights, and the same examples."""
-    words: Task = registry.function_of("task", task)(registry.settings_of("task", task)())
+    stated = registry.settings_of("task", task).model_validate({"kind": task, **WORDS.get(task, {})})
+    words: Task = registry.function_of("task", task)(stated)
     examples = words.examples(make_rows(task), None)
     chosen = registry.settings_of("model", model).model_validate({"kind": model, **TINY[model], **settings})
     torch.manual_seed(seed)
@@ -80,7 +85,7 @@ def make_rows(task: str) -> Rows:
     columns: dict[str, Any]
     if task == "image":
         columns = {"image": np.random.default_rng(7).integers(0, 256, (COUNT, 8, 8, 1), dtype=np.uint8)}
-    elif task == "text":
+    elif task in ("text", "language"):
         words = ["sun", "moon", "star", "sky", "sea", "sand"]
         columns = {"text": [" ".join(dice.choices(words, k=row + 1)) for row in range(COUNT)]}
     else:

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"padding": "same", "normalisation": "batch", "dropout": 0.3},
     "transformer": {"width": 16, "heads": 4},
     "bag": {"buckets": 50},
+    "decoder": {"layers": 2, "width": 16, "heads": 2, "hidden": 24},
 }
 
 
@@ -28,7 +29,7 @@ def rows_of(task: str) -> Rows:
     dice = np.random.default_rng(5)
     labels = [row % 3 for row in range(COUNT)]
     columns: dict[str, Any] = {"image": dice.integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)}
-    if task == "text":
+    if task in ("text", "language"):
         columns = {"text": [" ".join(dice.choice(list("abcdefgh"), row + 1)) for row in range(COUNT)]}
     elif task == "tabular":
         columns = {"x": dice.normal(size=COUNT).tolist(), "y": [None, "p", "q", "r"] * (COUNT // 4)}

@@ -9,7 +9,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from .headline import headline
 from .words import say
 
 # Rows and steps of `--smoke`: enough to touch every line, too little to learn.
@@ -36,6 +35,8 @@ SMOKE = {
     "explain.checks.examples": 2,
     "explain.checks.models": 2,
 }
+# Of one task alone: a text is long however few there are, and each step reads many tokens.
+SMOKE_OF = {"language": {"task.longest": 4000, "train.batch": 4, "evaluate.samples.tokens": 20}}
 
 SMOKE_BATCH = 8
 
@@ -70,7 +71,9 @@ def _smaller(recipe: Any, until: str | None) -> Any:
 
     complete, stages = with_defaults(recipe, until)
     asked = {stage.name for stage in stages}
-    changes = {key: value for key, value in SMOKE.items() if key.split(".")[0] in asked}
+    kind = complete.sections["task"].model_dump()["kind"]
+    small = {**SMOKE, **SMOKE_OF.get(kind, {})}
+    changes = {key: value for key, value in small.items() if key.split(".")[0] in {*asked, "task"}}
     train: Any = complete.sections.get("train")
     if "train" in asked and train.privacy.kind != "none":
         # An expected batch larger than all there is, is refused.
@@ -114,7 +117,7 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
         },
         "evidence": [item.to_json() for item in made.evidence()],
     }
-    lines = headline({item.name: item for item in made.evidence()})
+    lines = _headline(made)
     lines += [
         f"{'resume_bit_equal':<26} {say('equal in every byte')} ({item.n:.0f} x kill -9)"
         for item in made.evidence()
@@ -129,6 +132,27 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
         ]
     _print(lines, options)
     return result
+
+
+def _headline(made: Any) -> list[str]:
+    shown = (
+        "accuracy",
+        "f1_macro",
+        "roc_auc",
+        "calibration_error",
+        "cross_validation[accuracy]",
+        "loss",
+        "bits_per_character",
+        "bits_per_byte",
+        "floor[bits_per_character]",
+    )
+    claims = {item.name: item for item in made.evidence()}
+    # A claim may be not applicable, and then has no numbers.
+    return [
+        f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]"
+        for name in shown
+        if name in claims and claims[name].low is not None
+    ]
 
 
 def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
@@ -263,8 +287,15 @@ def predict(options: Namespace) -> dict[str, Any]:
     if options.dry_run:
         return {"inputs": options.inputs}
     answers = api.predict(options.release, *options.inputs)
-    _print([f"{item['input']:<32} {item['label']:<16} {item['probability']:.4f}" for item in answers], options)
+    _print([_answered(item) for item in answers], options)
     return {"answers": answers}
+
+
+def _answered(item: dict[str, Any]) -> str:
+    """Return an answer as a line; what a language model wrote stands right behind what it was asked to go on from."""
+    if "text" in item:
+        return f"{item['input']}{item['text']}"
+    return f"{item['input']:<32} {item['label']:<16} {item['probability']:.4f}"
 
 
 def verify(options: Namespace) -> dict[str, Any]:

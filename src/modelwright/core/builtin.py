@@ -27,6 +27,7 @@ NETWORKS = _parts(
     convolution="Convolution models.convolution:build",
     bag="Bag models.bag:build",
 )
+DECODERS = _parts("models.decoder_settings", decoder="Decoder models.decoder:build")
 
 BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     # In life-cycle order; the core itself orders them by what they need and give.
@@ -67,7 +68,11 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "image": ("", f"{HERE}.sources.inputs:read_images"),
         "text": ("", f"{HERE}.sources.inputs:read_texts"),
         "tabular": ("", f"{HERE}.sources.inputs:read_records"),
+        "language": ("", f"{HERE}.sources.inputs:read_texts"),
     },
+    # Modality without classes -> how the stage evaluate judges a model of it, and what a release answers to an input.
+    "judge": {"language": ("", f"{HERE}.stages.evaluate.language:judge")},
+    "teller": {"language": ("", f"{HERE}.stages.release.language:tell")},
     # Modality -> how a model of it is asked over HTTP, and what says why it answered so.
     "door": {
         "image": ("", f"{HERE}.stages.serve.pictures:build"),
@@ -80,6 +85,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         image="Image tasks.image:build",
         text="Text tasks.text:build",
         tabular="Tabular tasks.tabular:build",
+        language="Language tasks.language:build",
     ),
     "source": {
         **_parts("sources.samples", sample="SampleSettings sources.samples:read"),
@@ -109,6 +115,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
             hf="HuggingFace models.hugging_face:build",
         ),
         **NETWORKS,
+        **DECODERS,
     },
     # Model -> what reads the weights from outside that it begins with.
     "pretrained": {

@@ -22,6 +22,8 @@ from pydantic_core import PydanticCustomError, core_schema
 from .units import Span, parse_quantity, parse_span
 
 AUTO: Final = "auto"
+# The tasks whose examples have a class each: what `serves` says of every part that needs one.
+CLASSIFICATION: Final = ("image", "text", "tabular")
 Auto = Literal["auto"]
 CHOICE_MARK = "x-choice"
 # On a field (json_schema_extra): whatever its value, the results are the same bytes.

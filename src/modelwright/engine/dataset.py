@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..core.files import read_json, write_json
+from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
 from .groups import FOLDER as GROUPS
 from .groups import read_groups
@@ -15,13 +17,14 @@ from .groups import read_groups
 PARTS = ("train", "validation", "test")
 LEARNT = "preprocessing.json"
 ORIGINS, LEDGER = "origins.txt", "ledger.jsonl"
+# A column of rows of unequal length is three arrays, named after it and their own part in it.
+RAGGED = ("values", "start", "stop")
 
 
 def write_part(folder: Path, part: str, examples: Examples) -> None:
     """Write the columns of one part as .npy files."""
     (folder / part).mkdir()
-    for name, column in examples.columns.items():
-        np.save(folder / part / f"{name}.npy", column, allow_pickle=False)
+    write_columns(folder / part, examples.columns)
 
 
 def write_origins(folder: Path, part: str, origins: Iterable[str]) -> None:
@@ -44,8 +47,27 @@ def read_part(folder: Path, part: str) -> Examples:
 
     Only the stage `evaluate` may ask for the part `test`; the journal shows that it did.
     """
-    columns = {
-        path.stem: np.load(path, allow_pickle=False, mmap_mode="r") for path in sorted((folder / part).glob("*.npy"))
-    }
+    columns = read_columns(folder / part, mapped=True)
     groups = read_groups(folder / GROUPS, part) if (folder / GROUPS).is_dir() else {}
     return Examples(columns, read_json(folder / LEARNT), groups)
+
+
+def write_columns(folder: Path, columns: dict[str, Any]) -> None:
+    """Write columns as .npy files."""
+    for name, column in columns.items():
+        if isinstance(column, Ragged):
+            for piece in RAGGED:
+                np.save(folder / f"{name}.{piece}.npy", getattr(column, piece), allow_pickle=False)
+        else:
+            np.save(folder / f"{name}.npy", column, allow_pickle=False)
+
+
+def read_columns(folder: Path, *, mapped: bool) -> dict[str, Any]:
+    """Read what `write_columns` wrote; `mapped` leaves it on disk until it is asked for."""
+    arrays = {
+        path.stem: np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+        for path in sorted(folder.glob("*.npy"))
+    }
+    ragged = sorted({name.removesuffix(".values") for name in arrays if name.endswith(".values")})
+    pieces = {name: Ragged(*(arrays.pop(f"{name}.{piece}") for piece in RAGGED)) for name in ragged}
+    return {**arrays, **pieces}

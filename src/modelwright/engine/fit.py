@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from ..methods.diagnosis.fit import Losses
 from ..methods.diagnosis.gap import Gap, bootstrap_difference, bootstrap_mean
+from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
 from .predictor import Predictor
 
 # Of each part: enough to tell a gap of a tenth of the spread of the losses from none.
 EXAMPLES = 1000
+# Of a language model: so many tokens of each part.
+TOKENS = 65_536
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Losses on equally many examples (`n`) of both parts, and the mean of confidence less being right on validation."""
+    """Losses on equally many examples (`n`) of both parts, and the mean of confidence less being right on validation.
+
+    Where there are no classes there is nothing to be right about.
+    """
 
     losses: Losses
-    confidence: Gap
+    confidence: Gap | None
     n: int
 
 
@@ -30,6 +37,8 @@ def measure_fit(predictor: Predictor, training: Examples, validation: Examples, 
     The training examples come as they are: not augmented, not mixed, not drawn by class.
     """
     generator = np.random.default_rng(seed)
+    if "classes" not in predictor.learnt:
+        return _measure_language(predictor, training, validation, plain, generator)
     n = min(len(training), len(validation), EXAMPLES)
     answers, targets = [], []
     for part in (training, validation):
@@ -53,3 +62,27 @@ def measure_fit(predictor: Predictor, training: Examples, validation: Examples, 
         plain=plain,
     )
     return Fit(measured, bootstrap_mean(answers[1].max(axis=1) - hits[1], generator=generator), n)
+
+
+def _measure_language(
+    predictor: Predictor, training: Examples, validation: Examples, plain: bool, generator: np.random.Generator
+) -> Fit:
+    """Measure losses by window, each counted alike; guessing knows how frequent each token of the training part is."""
+    assert predictor.losses is not None, "what has no classes is trained by steps"
+    most = max(1, min(EXAMPLES, TOKENS // predictor.learnt["length"]))
+    n = min(len(training), len(validation), most)
+    losses = [
+        predictor.losses(part.take(np.sort(generator.permutation(len(part))[:n])))[0] for part in (training, validation)
+    ]
+    counts = np.bincount(np.asarray(cast(Ragged, training.columns["tokens"]).values))
+    shares = counts[counts > 0] / counts.sum()
+    measured = Losses(
+        training=float(losses[0].mean()),
+        validation=float(losses[1].mean()),
+        training_accuracy=None,
+        validation_accuracy=None,
+        guessing=float(-(shares * np.log(shares)).sum()),
+        gap=bootstrap_difference(losses[1], losses[0], generator=generator),
+        plain=plain,
+    )
+    return Fit(measured, None, n)

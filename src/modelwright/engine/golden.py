@@ -8,7 +8,9 @@ import numpy as np
 
 from ..core.errors import DamagedArtifact
 from ..core.files import read_json
+from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
+from .dataset import read_columns, write_columns
 from .predictor import LEARNT, Predictor
 
 FOLDER, ANSWERS = "golden", "answers.npy"
@@ -22,8 +24,10 @@ def write_golden(folder: Path, predictor: Predictor, examples: Examples) -> None
     chosen = examples.take(np.unique(np.linspace(0, len(examples) - 1, COUNT).astype(np.int64)))
     place = folder / FOLDER
     place.mkdir()
-    for name, column in chosen.columns.items():
-        np.save(place / f"{name}.npy", column, allow_pickle=False)
+    write_columns(
+        place,
+        {name: column.compact() if isinstance(column, Ragged) else column for name, column in chosen.columns.items()},
+    )
     np.save(place / ANSWERS, predictor.predict(chosen), allow_pickle=False)
 
 
@@ -34,9 +38,9 @@ def check_golden(folder: Path, predictor: Predictor) -> float:
         DamagedArtifact: the difference is larger than float32 arithmetic explains.
     """
     place = folder / FOLDER
-    arrays = {path.stem: np.load(path, allow_pickle=False) for path in sorted(place.glob("*.npy"))}
-    expected = arrays.pop("answers")
-    found = predictor.predict(Examples(arrays, read_json(folder / LEARNT)))
+    columns = read_columns(place, mapped=False)
+    expected = columns.pop("answers")
+    found = predictor.predict(Examples(columns, read_json(folder / LEARNT)))
     difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:
         raise DamagedArtifact(

@@ -16,7 +16,7 @@ from ..tasks.task import Examples
 from .cadence import Cadence
 from .checkpoint import Checkpoint, save_checkpoint
 from .loop import Moment, Verdict
-from .predictor import BATCH, Predictor
+from .predictor import Predictor, in_batches
 from .state import put_state, take_state
 from .turn import Turn
 
@@ -54,10 +54,12 @@ class LossHistory:
 
 
 def measure(predictor: Predictor, examples: Examples, heed: Callable[[], None] | None = None) -> dict[str, float]:
-    """Return the mean loss (nats) and the accuracy of a predictor on some examples.
+    """Return the mean loss (nats) of a predictor on some examples, and its accuracy where there are classes.
 
     `heed` is called before each batch; what it raises ends the measurement.
     """
+    if "classes" not in predictor.learnt:
+        return {"loss": _mean_loss(predictor, examples, heed)}
     answers = predictor.predict(examples) if heed is None else _predict(predictor, examples, heed)
     targets = examples.columns["target"]
     right = answers[np.arange(len(targets)), targets]
@@ -67,10 +69,22 @@ def measure(predictor: Predictor, examples: Examples, heed: Callable[[], None] |
 
 def _predict(predictor: Predictor, examples: Examples, heed: Callable[[], None]) -> np.ndarray:
     answers = []
-    for start in range(0, len(examples), BATCH):
+    for indices in in_batches(examples):
         heed()
-        answers.append(predictor.predict(examples.take(np.arange(start, min(start + BATCH, len(examples))))))
+        answers.append(predictor.predict(examples.take(indices)))
     return np.concatenate(answers)
+
+
+def _mean_loss(predictor: Predictor, examples: Examples, heed: Callable[[], None] | None) -> float:
+    """Return the mean over all that counts in the examples, such as their tokens."""
+    assert predictor.losses is not None, "what has no classes is trained by steps"
+    total = counted = 0.0
+    for indices in in_batches(examples):
+        if heed is not None:
+            heed()
+        losses, sizes = predictor.losses(examples.take(indices))
+        total, counted = total + float(losses @ sizes), counted + float(sizes.sum())
+    return total / counted
 
 
 class Validation:
@@ -218,10 +232,7 @@ class Keeper:
             values["seconds_left"] = (self.total - self.step) / rate
         watch = self.memories["validation"]
         if watch.history:
-            values["validation_loss"], values["validation_accuracy"] = (
-                watch.history[-1]["loss"],
-                watch.history[-1]["accuracy"],
-            )
+            values |= {f"validation_{name}": value for name, value in watch.history[-1].items() if name != "step"}
         return values
 
     def save_at(self, step: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..tasks.task import Examples, Task
 
 CONFIG, LEARNT, WEIGHTS = "config.json", "preprocessing.json", "model.safetensors"
 BATCH = 256
+# Of a language model, whose examples are many predictions each.
+TOKENS = 16_384
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,10 @@ class Predictor:
     learnt: dict[str, Any]
     predict: Callable[[Examples], np.ndarray]
     parameters: int
+    # Examples -> the loss of each (nats) and how much it counts, (n,) float64 each; only what torch computes has it.
+    losses: Callable[[Examples], tuple[np.ndarray, np.ndarray]] | None = None
+    # The network itself, for whoever asks it for more than answers.
+    network: Any = None
 
 
 def build_task(settings: Any) -> Task:
@@ -120,14 +127,21 @@ def arrays_predictor(model: Any, arrays: dict[str, np.ndarray], task: Task, lear
 def torch_predictor(model: Any, task: Task, learnt: dict[str, Any]) -> Predictor:
     """Wrap a torch model; answers are computed in float32, whatever precision it was trained in."""
 
-    def predict(examples: Examples) -> np.ndarray:
+    def asked(ask: Callable[[Any, Task, Examples], Any], examples: Examples) -> Any:
         was_training = model.training
         model.eval()
-        answers = answer_in_batches(model, task, examples)
+        answers = ask(model, task, examples)
         model.train(was_training)
         return answers
 
-    return Predictor(task, learnt, predict, count_weights(model))
+    return Predictor(
+        task,
+        learnt,
+        partial(asked, answer_in_batches),
+        count_weights(model),
+        partial(asked, losses_in_batches),
+        model,
+    )
 
 
 def count_weights(model: Any) -> int:
@@ -146,8 +160,28 @@ def answer_in_batches(network: Any, task: Task, examples: Examples) -> np.ndarra
     import torch
 
     with torch.inference_mode():
-        answers = [
-            task.predict(network, task.collate(examples, np.arange(start, min(start + BATCH, len(examples)))))
-            for start in range(0, len(examples), BATCH)
-        ]
+        answers = [task.predict(network, task.collate(examples, indices)) for indices in in_batches(examples)]
     return torch.cat(answers).double().numpy()
+
+
+def losses_in_batches(network: Any, task: Task, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the loss of each example and how much it counts.
+
+    Shapes: n examples -> (n,) float64, (n,) float64
+    """
+    import torch
+
+    losses, sizes = [], []
+    with torch.inference_mode():
+        for indices in in_batches(examples):
+            batch = task.collate(examples, indices)
+            losses.append(task.losses(network, batch))
+            sizes.append(task.sizes(batch))
+    return torch.cat(losses).double().numpy(), torch.cat(sizes).double().numpy()
+
+
+def in_batches(examples: Examples) -> Iterator[np.ndarray]:
+    """Yield the indices of all examples, as many at a time as are answered at once."""
+    at_once = max(1, min(BATCH, TOKENS // examples.learnt["length"])) if "end" in examples.learnt else BATCH
+    for start in range(0, len(examples), at_once):
+        yield np.arange(start, min(start + at_once, len(examples)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
 
 MEMINFO, LIMIT, USED = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
@@ -21,7 +22,9 @@ def hold(examples: Examples, free: int | None = None) -> Examples:
     """
     room = SHARE * (free_bytes() if free is None else free)
     columns = dict(examples.columns)
-    for name in sorted(columns, key=lambda name: columns[name].nbytes):
+    # The tokens of texts are read a window at a time, in one piece each: the system's own cache serves them as well.
+    plain = [name for name, column in columns.items() if not isinstance(column, Ragged)]
+    for name in sorted(plain, key=lambda name: columns[name].nbytes):
         room -= columns[name].nbytes
         if room < 0:
             break

@@ -51,6 +51,22 @@ class Rows:
         )
 
 
+def cut_texts(rows: Rows, shares: dict[str, float]) -> Rows:
+    """Return one row for each text and part: the text cut into as many pieces, as long as the shares say."""
+    bounds = [0.0]
+    for share in shares.values():
+        bounds.append(bounds[-1] + share / sum(shares.values()))
+    texts, origins, parts = [], [], []
+    for text, origin in zip(rows.columns["text"], rows.origins, strict=True):
+        places = [round(bound * len(text)) for bound in bounds]
+        for part, start, stop in zip(shares, places, places[1:], strict=False):
+            if stop > start:
+                texts.append(text[start:stop])
+                origins.append(f"{origin} ({part})")
+                parts.append(part)
+    return Rows({"text": texts}, origins, rows.quarantined, rows.files, parts)
+
+
 def _taken(column: Any, indices: list[int]) -> Any:
     if hasattr(column, "dtype"):
         return column[indices]

@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import Field
 
 from modelwright.core.errors import DataError
-from modelwright.core.settings import AUTO
+from modelwright.core.settings import AUTO, Sequence
 
 from .decoding import Decoded, TextSettings, decode_text, lines_of
-from .files import PartName, digest, locate, locate_parts, read_bytes
+from .files import Located, PartName, digest, locate, locate_parts, read_bytes
 from .packing import unpacked
 from .rows import Quarantined, Rows
 from .tree import opened
@@ -28,8 +28,9 @@ class TextFileSettings(TextSettings):
     """Labelled lines such as `ham<tab>text`, a folder per class with a file per example, or unlabelled files."""
 
     kind: Literal["text"] = "text"
-    path: str | dict[PartName, str] = Field(
-        description="A file, one for each part, a folder or a zip, relative to the recipe."
+    path: str | dict[PartName, str] | Sequence[str] = Field(
+        description="A file, one for each part, a folder or a zip, relative to the recipe; a list of files and folders where "
+        "there are no labels."
     )
     separator: Literal["auto", "tab", "space"] | str = Field(
         default=AUTO,
@@ -50,6 +51,13 @@ def read(settings: TextFileSettings, base: Path) -> Rows:
     """
     if settings.label == "none":
         return _read_unlabelled(settings, base)
+    if isinstance(settings.path, tuple):
+        raise DataError(
+            f"{len(settings.path)} files are named",
+            where="data.path",
+            expected="one file or folder, or one for each part",
+            next_step="set data.label: none, if they have no labels",
+        )
     if isinstance(settings.path, str):
         path = locate(settings.path, base, expected="a text file, or a folder of text files per class")
         if path.is_dir() or path.suffix.lower() == ".zip":
@@ -61,6 +69,7 @@ def _read_lines(settings: TextFileSettings, base: Path) -> Rows:
     labels, texts, origins, parts = [], [], [], []
     quarantined: list[Quarantined] = []
     files: dict[str, str] = {}
+    assert not isinstance(settings.path, tuple), "refused before"
     located = locate_parts(settings.path, base, expected="a text file")
     separator: str = settings.separator
     position: str = settings.label
@@ -156,7 +165,14 @@ def _read_unlabelled(settings: TextFileSettings, base: Path) -> Rows:
     texts, origins, parts = [], [], []
     quarantined: list[Quarantined] = []
     files: dict[str, str] = {}
-    located = locate_parts(settings.path, base, expected="a text file or a folder of them")
+    expected = "a text file or a folder of them"
+    if isinstance(settings.path, tuple):
+        located = [
+            Located("", place, place.name)
+            for place in (locate(path, base, expected=expected) for path in settings.path)
+        ]
+    else:
+        located = locate_parts(settings.path, base, expected=expected)
     for file in located:
         inside = sorted(file.path.glob("*.txt")) if file.path.is_dir() else [file.path]
         for path in inside:

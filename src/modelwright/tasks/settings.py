@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..core.settings import Sequence, Settings
 from ..methods.cleaning.settings import CleanText
@@ -50,3 +50,38 @@ class Tabular(Settings):
         "zscore",
         description="zscore: mean 0 and deviation 1; quantile: each number's normal score. Learnt on the training part",
     )
+
+
+class Language(Settings):
+    """Language modelling: each token of a document from those before it."""
+
+    # Nobody labels the rows: a text is its own label.
+    labelled: ClassVar[bool] = False
+    kind: Literal["language"] = "language"
+    tokens: Literal["characters", "bpe"] | str = Field(
+        "bpe",
+        pattern="^(characters|bpe|hf:.+)$",
+        description="how text becomes tokens: bpe learns byte-level pairs; hf:PATH takes the tokeniser of a Hugging Face folder, "
+        "relative to the recipe",
+    )
+    vocabulary: int = Field(8192, ge=10, description="largest number of distinct tokens, learnt on the training part")
+    least: int = Field(
+        1, ge=1, description="a character must occur this often in the training part (tokens: characters only)"
+    )
+    length: int = Field(
+        256, ge=2, description="tokens that the model sees at once; longer documents are cut into windows"
+    )
+    stride: int = Field(
+        0,
+        ge=0,
+        description="tokens from the beginning of one training window to that of the next; 0: the length, so that none overlap",
+    )
+    longest: int = Field(0, ge=0, description="characters kept of each document, from its beginning; 0: all")
+
+    @model_validator(mode="after")
+    def _covering(self) -> Language:
+        if self.stride > self.length:
+            raise ValueError(
+                f"found stride {self.stride} and length {self.length}, expected a stride of at most the length"
+            )
+        return self

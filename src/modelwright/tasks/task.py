@@ -30,7 +30,8 @@ class Examples:
     `target` is -1 where the label is not known. `groups` lie apart from the columns, so that no model can take one for a feature.
     """
 
-    columns: dict[str, np.ndarray]
+    # A column of rows of unequal length is a `tasks.ragged.Ragged`, which is chosen from as an array is.
+    columns: dict[str, Any]
     learnt: dict[str, Any]
     groups: dict[str, Grouping] = field(default_factory=dict)
 
@@ -50,12 +51,16 @@ class Batch:
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor
     indices: np.ndarray
+    # How to take a part, where examples do not stand one in a row: start, stop -> batch.
+    cut: Callable[[int, int], Batch] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def part(self, start: int, stop: int) -> Batch:
         """Return a slice of the batch."""
+        if self.cut is not None:
+            return self.cut(start, stop)
         inputs = {name: tensor[start:stop] for name, tensor in self.inputs.items()}
         return Batch(inputs, self.targets[start:stop], self.indices[start:stop])
 

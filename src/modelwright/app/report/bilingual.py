@@ -137,6 +137,15 @@ CHINESE = {
     "Class": "类别",
     "The classes with the lowest values come first.": "数值最低的类别排在最前。",
     "All other classes ({number})": "其余类别（{number} 个）",
+    # Samples of a language model.
+    "Samples": "样例文本",
+    "Written by the model: the first from nothing, the others from beginnings of test documents, which are set bold.": (
+        "由模型写成：第一段从零开始，其余接在测试文档开头（粗体）之后。"
+    ),
+    "Hardest texts": "最难的文本",
+    "The windows of the test part with the highest loss for each token: damage and blind spots show here.": (
+        "测试集中每词元损失最高的窗口：损坏的文本和模型的盲点在此可见。"
+    ),
     # Worst examples.
     "Worst examples": "最差样本",
     "The test examples whose true class got the lowest probability: wrong labels and blind spots show here.": (
@@ -250,6 +259,10 @@ MEASURES = {
     "calibration_error": ("Calibration error", "校准误差"),
     "perplexity": ("Perplexity", "困惑度"),
     "loss": ("Loss", "损失"),
+    "bits_per_character": ("Bits per character", "每字符比特数"),
+    "bits_per_byte": ("Bits per byte", "每字节比特数"),
+    "unknown_tokens": ("Unknown tokens", "未知词元"),
+    "gain_over_floor": ("Gain over the floor", "相对基线的提升"),
     "validation_accuracy": ("Accuracy", "准确率"),
     "validation_loss": ("Loss", "损失"),
     "precision": ("Precision", "精确率"),
@@ -268,6 +281,7 @@ MEASURES = {
 
 UNITS = {
     "nats": ("nats", "奈特"),
+    "bits": ("bits", "比特"),
     "squared fraction": ("squared fraction", "分数的平方"),
     "fraction": ("fraction", "分数"),
     "rows": ("rows", "行"),

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 FINDINGS = {
+    "The model knows no more than how frequent each token is: loss {loss} on training examples, guessing {guessing}.": (
+        "模型所知不过是各词元的频率：训练样本上的损失为 {loss}，按频率猜测为 {guessing}。"
+    ),
+    "The model fits the examples that it learnt from better than others: its loss on validation examples is higher by "
+    "{gap} nats (between {low} and {high}).": (
+        "模型在学过的样本上比在其他样本上拟合得更好：验证样本上的损失高出 {gap} 奈特（介于 {low} 与 {high} 之间）。"
+    ),
     "The model knows no more than how frequent each class is: loss {loss} on training examples, guessing {guessing}.": (
         "模型所知不过是各类别的频率：训练样本上的损失为 {loss}，按频率猜测为 {guessing}。"
     ),

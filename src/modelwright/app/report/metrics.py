@@ -22,11 +22,24 @@ HEADLINE = (
     "pr_auc",
     "recall_at_90_precision",
     "log_loss",
+    "loss",
+    "bits_per_character",
+    "bits_per_byte",
     "perplexity",
     "brier",
     "calibration_error",
 )
-LOWER_IS_BETTER = ("log_loss", "brier", "calibration_error", "perplexity", "loss", "bits_per_byte")
+LOWER_IS_BETTER = (
+    "log_loss",
+    "brier",
+    "calibration_error",
+    "perplexity",
+    "loss",
+    "validation_loss",
+    "bits_per_character",
+    "bits_per_byte",
+    "unknown_tokens",
+)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from .sheet import view_sheet
 from .timeline import view_timeline
 from .tuning import view_tuning
 from .verdict import judge_run
+from .writing import view_writing
 
 TEMPLATE, STYLE, SCRIPT = "page.html", "style.css", "script.js"
 
@@ -71,7 +72,7 @@ def _view(material: Material) -> dict[str, Any]:
             for name in ("purpose", "limits", "owner", "licence")
         },
         "verdict": judge_run(material),
-        "headline": pick_headline(judged, material.claim("validation_accuracy")),
+        "headline": pick_headline(judged, material.claim("validation_accuracy") or material.claim("validation_loss")),
         "facts": _facts(material),
         "groups": group_metrics([item for item in judged if item.n is not None or item.value is not None]),
         "methods": list_methods(judged),
@@ -87,6 +88,7 @@ def _view(material: Material) -> dict[str, Any]:
         "privacy": view_privacy(material.training, material.audit.get("privacy") or {}),
         "tuning": view_tuning(material.tuning, material.events),
         "worst": view_worst(evaluation, material.pictures),
+        "writing": view_writing(evaluation),
         "sheet": view_sheet(material.sheet),
         "lineage": view_lineage(material),
         "recipe": list_recipe(material.recipe, material.resolved),

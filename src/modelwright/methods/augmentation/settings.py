@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.core.settings import Fraction, Settings
+from modelwright.core.settings import CLASSIFICATION, Fraction, Settings
 
 Alpha = Annotated[
     float,
@@ -33,6 +33,7 @@ class CutmixSettings(Settings):
 class LabelSmoothingSettings(Settings):
     """Every label gives a little of its weight to all classes."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["label_smoothing"] = "label_smoothing"
     amount: Annotated[
         Fraction, Field(ge=0, lt=1, description="Share of a label's weight that is spread over all classes.")

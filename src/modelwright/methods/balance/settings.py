@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.core.settings import Settings
+from modelwright.core.settings import CLASSIFICATION, Settings
 
 
 class ClassWeightsSettings(Settings):
     """Each example's loss is weighted by its class."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["class_weights"] = "class_weights"
     how: Literal["inverse", "effective"] = Field(
         default="inverse",
@@ -28,6 +29,7 @@ class ClassWeightsSettings(Settings):
 class FocalSettings(Settings):
     """Losses of examples that the model already gets right are turned down."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["focal"] = "focal"
     gamma: float = Field(default=2.0, ge=0, le=10, description="How strongly; 0 is the plain loss.")
 
@@ -35,6 +37,7 @@ class FocalSettings(Settings):
 class BalancedSamplingSettings(Settings):
     """Examples of rare classes are drawn more often."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["balanced"] = "balanced"
     strength: float = Field(
         default=1.0, ge=0, le=1, description="0 draws classes as often as they are, 1 draws all equally often."
@@ -44,6 +47,7 @@ class BalancedSamplingSettings(Settings):
 class OverSamplingSettings(Settings):
     """Examples of rare classes are repeated; every example stands in an epoch at least once."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["over_sampling"] = "over_sampling"
     ratio: float = Field(
         default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
@@ -53,6 +57,7 @@ class OverSamplingSettings(Settings):
 class UnderSamplingSettings(Settings):
     """Examples of frequent classes are left out, in each epoch others."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["under_sampling"] = "under_sampling"
     ratio: float = Field(
         default=1.0, gt=0, le=1, description="How large the smallest class is beside every other: 1 is as large."
@@ -68,6 +73,7 @@ class NoResampling(Settings):
 class SmoteSettings(Settings):
     """Rare classes get new examples, made between neighbours of the class. Tables only; needs the extra `data`."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["smote"] = "smote"
     neighbours: int = Field(default=5, ge=1, description="How many nearest examples of the class are mixed with.")
     ratio: float = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.core.settings import Fraction, Sequence, Settings
+from modelwright.core.settings import CLASSIFICATION, Fraction, Sequence, Settings
 
 Columns = Annotated[
     Sequence[str], Field(description="columns of numbers that are looked at; none: every column of numbers")
@@ -133,6 +133,7 @@ class Scripts(Settings):
 class LabelErrors(Settings):
     """Training rows whose label is hardly possible to models that did not see them: the recipe's, trained once a fold. Needs cleanlab."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["label_errors"] = "label_errors"
     folds: int = Field(5, ge=2, description="models, each judging the rows that it was not trained on")
     share: Fraction = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .finding import Finding
+from .finding import Finding, Severity
 from .gap import Gap
 
 # Shares of the loss of a guesser that knows how frequent each class is. Works speak of "large" gaps and give no number;
@@ -20,6 +20,8 @@ OVERFITTING = ("augment", "mixup", "dropout", "weight_decay", "label_smoothing",
 class Losses:
     """Mean losses (nats) and accuracies of the kept model on a sample of the training part and on the validation part.
 
+    A language model has no accuracies, and its classes are its tokens.
+
     `guessing` is the loss of a guesser that knows how frequent each class is: the entropy of the labels. `plain` is
     false where training did not minimise the plain loss (weights, focal, drawing by class), so that a loss above
     guessing need not mean that nothing was learnt.
@@ -27,8 +29,8 @@ class Losses:
 
     training: float
     validation: float
-    training_accuracy: float
-    validation_accuracy: float
+    training_accuracy: float | None
+    validation_accuracy: float | None
     guessing: float
     gap: Gap
     plain: bool = True
@@ -47,8 +49,8 @@ def judge_fit(losses: Losses) -> list[Finding]:
             Finding(
                 "no_better_than_guessing",
                 "severe",
-                "The model knows no more than how frequent each class is: loss {loss} on training examples, "
-                "guessing {guessing}.",
+                f"The model knows no more than how frequent each {_kind(losses)} is: "
+                "loss {loss} on training examples, guessing {guessing}.",
                 {"loss": losses.training, "guessing": losses.guessing},
                 ("rate_down", "initialise", "normalisation")
                 if losses.training > WORSE * losses.guessing
@@ -72,21 +74,23 @@ def judge_fit(losses: Losses) -> list[Finding]:
     return []
 
 
+def _kind(losses: Losses) -> str:
+    return "token" if losses.training_accuracy is None else "class"
+
+
 def _overfitting(losses: Losses) -> Finding:
-    return Finding(
-        "overfitting",
-        "severe" if losses.gap.low > GAP_SEVERE * losses.guessing else "warning",
+    words = (
         "The model fits the examples that it learnt from better than others: its loss on validation examples is higher "
-        "by {gap} nats (between {low} and {high}); accuracy {share_training} there, {share_validation} here.",
-        {
-            "gap": losses.gap.value,
-            "low": losses.gap.low,
-            "high": losses.gap.high,
-            "share_training": losses.training_accuracy,
-            "share_validation": losses.validation_accuracy,
-        },
-        OVERFITTING,
+        "by {gap} nats (between {low} and {high})"
     )
+    numbers = {"gap": losses.gap.value, "low": losses.gap.low, "high": losses.gap.high}
+    if losses.training_accuracy is None or losses.validation_accuracy is None:
+        words += "."
+    else:
+        words += "; accuracy {share_training} there, {share_validation} here."
+        numbers |= {"share_training": losses.training_accuracy, "share_validation": losses.validation_accuracy}
+    severity: Severity = "severe" if losses.gap.low > GAP_SEVERE * losses.guessing else "warning"
+    return Finding("overfitting", severity, words, numbers, OVERFITTING)
 
 
 def judge_confidence(gap: Gap) -> list[Finding]:

@@ -6,12 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ...core.settings import Settings
+from ...core.settings import CLASSIFICATION, Settings
 
 
 class Reweighing(Settings):
     """Weigh each example so that group and class look independent (Kamiran and Calders 2012)."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     # The objective is built from groups as well as from classes.
     of_groups: ClassVar[bool] = True
 
@@ -25,6 +26,7 @@ class Reweighing(Settings):
 class GroupRobust(Settings):
     """Minimise the loss of the groups that fare worst (Sagawa et al. 2020)."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     of_groups: ClassVar[bool] = True
 
     kind: Literal["group_robust"] = "group_robust"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.core.settings import Auto, Settings
+from modelwright.core.settings import CLASSIFICATION, Auto, Settings
 
 
 class NoPrivacy(Settings):
@@ -21,6 +21,7 @@ class DpSgd(Settings):
     In this bundle `train.batch` is the expected size of a batch: every example stands in it with probability batch / examples.
     """
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["dp_sgd"] = "dp_sgd"
     epsilon: float = Field(
         3.0,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from ...core.settings import Fraction, Settings
+from ...core.settings import CLASSIFICATION, Fraction, Settings
 from ...core.stage import Stage
 from .fairness_settings import Fairness
 
@@ -42,12 +44,12 @@ class Privacy(Settings):
 class Audit(Settings):
     """What of a model is looked at beyond how well it does."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     fairness: Fairness = Fairness()
     privacy: Privacy = Privacy()
 
 
-# Epsilon and delta are claimed here of a compressed model alone; of others, train has claimed them.
-PRIVACY = ("epsilon", "delta", "epsilon_lower_bound", "membership_tpr", "membership_auc", "privacy_checks")
+PRIVACY = ("epsilon_lower_bound", "membership_tpr", "membership_auc", "privacy_checks")
 
 FAIRNESS = ("fairness", "mitigated")
 SECURITY = ("security_scan",)

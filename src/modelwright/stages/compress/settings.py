@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from ...core.settings import Choice, Fraction, Sequence, Settings
+from ...core.settings import CLASSIFICATION, Choice, Fraction, Sequence, Settings
 from ...core.stage import Stage
 
 
 class Compress(Settings):
     """How the model is made smaller and faster; everything after this stage gets the compressed model."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     steps: Sequence[Annotated[Any, Choice("compression")]] = Field(
         (),
         description="quantise, prune, low_rank, distil, export, in this order; each is measured against the model before it",
@@ -38,7 +39,6 @@ STAGE = Stage(
     name="compress",
     settings="modelwright.stages.compress.settings:Compress",
     function="modelwright.stages.compress.run:run",
-    problems="modelwright.stages.compress.private:problems",
     needs=("dataset", "model"),
     gives=("model", "compression"),
     claims=(

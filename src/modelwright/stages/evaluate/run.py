@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core import registry
 from ...core.artifact import ABOUT, Artifact
 from ...core.evidence import Evidence, not_applicable
 from ...core.files import write_json
@@ -27,6 +28,10 @@ from .settings import Evaluate
 def run(context: Context) -> None:
     """Judge the model of a recipe."""
     settings: Evaluate = context.settings
+    section: Any = context.recipe.sections["task"]
+    if section.kind in registry.names("judge"):
+        registry.function_of("judge", section.kind)(context)
+        return
     about = {"model": context.inputs["model"].digest, "dataset": context.inputs["dataset"].digest}
     predictions, drawn = _predictions(context, about)
     answers, targets = (

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ...core.settings import CLASSIFICATION as SERVED
 from ...core.settings import Fraction, Settings
 from ...core.stage import Stage
+
+
+class Samples(Settings):
+    """What a language model writes for people to read."""
+
+    serves: ClassVar[tuple[str, ...]] = ("language",)
+    count: int = Field(
+        3, ge=0, description="samples: the first from nothing, the others from beginnings of test documents"
+    )
+    tokens: int = Field(200, ge=1, description="longest sample, in tokens")
+    temperature: float = Field(0.8, ge=0, description="0: always the most likely token; 1: as likely as the model says")
+    nucleus: float = Field(
+        1.0, gt=0, le=1, description="only the most likely tokens that together have this probability"
+    )
 
 
 class Evaluate(Settings):
@@ -24,8 +40,15 @@ class Evaluate(Settings):
     floor: Literal["auto", "none"] = Field(
         "auto",
         description="auto: train the honest simple model of the task too (TF-IDF with logistic regression for texts, gradient boosting "
-        "for tables) and show both; none: do not",
+        "for tables, counted 5-grams for language) and show both; none: do not",
     )
+    samples: Samples = Samples()
+
+    def disagreements(self, sections: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Yield (key, what was found, what was expected) where the task excludes what this section says."""
+        task: Any = sections.get("task")
+        if self.folds and task is not None and task.kind not in SERVED:
+            yield "folds", f"'evaluate.folds' is {self.folds}, and folds are dealt out by class", "0 for this task"
 
 
 CLASSIFICATION = (
@@ -51,6 +74,8 @@ CLASSIFICATION = (
     "brier",
 )
 
+LANGUAGE = ("loss", "perplexity", "bits_per_character", "bits_per_byte", "unknown_tokens")
+
 STAGE = Stage(
     name="evaluate",
     settings="modelwright.stages.evaluate.settings:Evaluate",
@@ -58,5 +83,5 @@ STAGE = Stage(
     reads=("task", "data", "model", "prepare", "train"),
     needs=("dataset", "model"),
     gives=("predictions", "evaluation"),
-    claims=(*CLASSIFICATION, "cross_validation", "floor", "gain_over_floor", "energy_per_answer"),
+    claims=(*CLASSIFICATION, *LANGUAGE, "cross_validation", "floor", "gain_over_floor", "energy_per_answer"),
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ...core.settings import Choice, Fraction, Sequence, Settings
+from ...core.settings import CLASSIFICATION, Choice, Fraction, Sequence, Settings
 from ...core.stage import Stage
 
 
@@ -38,6 +38,7 @@ class Shown(Settings):
 class Explain(Settings):
     """Why the model answers as it does, on training and validation part; the test part stays closed."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     layer: str = Field(
         "auto",
         description="whose features are projected: a layer's name; answers: the log-probabilities; auto: the last hidden layer, "

@@ -28,7 +28,9 @@ def fingerprint(recipe: Recipe) -> str:
 
 
 def _paths(stated: Any) -> list[str]:
-    return [stated] if isinstance(stated, str) else sorted(stated.values()) if isinstance(stated, dict) else []
+    if isinstance(stated, dict):
+        return sorted(stated.values())
+    return [stated] if isinstance(stated, str) else list(stated or ())
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from ...engine.dataset import LEDGER, PARTS, write_learnt, write_origins, write_
 from ...engine.groups import FOLDER as GROUPS
 from ...methods.splitting import split as splitting
 from ...sources.checks import find_overlap, quarantine_limit, suspicious_columns
-from ...sources.rows import Rows
+from ...sources.rows import Rows, cut_texts
 from ...tasks.task import Task
 from .cleaning import Entry, claims, clean, summarise
 from .declared import declared
@@ -44,10 +44,14 @@ def run(context: Context) -> None:
     quarantine_limit(rows, settings.bad_rows)
     if not len(rows):
         raise DataError("the data has no rows", where=_where(context), expected="labelled rows")
-    _require_labels(rows, context)
+    task_settings: Any = context.recipe.sections["task"]
+    if getattr(type(task_settings), "labelled", True):
+        _require_labels(rows, context)
     rows = _limited(rows, settings.limit, derive_seed(context.recipe.seed, "limit"))
     ledger = [Entry(item.origin, "", "quarantine", "dropped", item.reason) for item in rows.quarantined]
     rows, tidied = tidy_texts(rows, context.recipe.sections["task"])
+    if settings.split.by == "position":
+        rows = cut_by_position(rows, settings.split)
     parts = deal_out(rows, settings.split, derive_seed(context.recipe.seed, "split"))
     parts, overlap, left_out = _without_overlap(rows, parts, settings.overlap, context)
     parts, cleaned = clean(context, rows, parts, settings.clean)
@@ -132,11 +136,30 @@ def deal_out(rows: Rows, split: Split, seed: int) -> dict[str, np.ndarray]:
     return parts
 
 
+def cut_by_position(rows: Rows, split: Split) -> Rows:
+    """Return rows whose texts are the beginnings, middles and ends of the texts there were, each for a part of its own.
+
+    Raises:
+        DataError: there is no text, or the data states its parts itself.
+    """
+    if "text" not in rows.columns or rows.parts is not None or split.folds:
+        found = "there is no text" if "text" not in rows.columns else "the parts are given" if rows.parts else "folds"
+        raise DataError(
+            f"{found}, so no text can be cut",
+            where="prepare.split.by",
+            expected="texts that are not divided yet",
+            next_step="leave prepare.split.by out",
+        )
+    rest = 1 - split.test
+    shares = {"train": rest * (1 - split.validation), "validation": rest * split.validation, "test": split.test}
+    return cut_texts(rows, {part: share for part, share in shares.items() if share})
+
+
 def _cut(
     rows: Rows, pool: np.ndarray, share: float, split: Split, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take a share of the rows in `pool`; return them and the others."""
-    if split.by == "random":
+    if split.by == "random" or (split.by == "stratified" and "label" not in rows.columns):
         chosen, others = splitting.random_split(len(pool), [share], generator)
     else:
         name = split.column if split.by in ("grouped", "time") else "label"
@@ -223,7 +246,8 @@ def _limited(rows: Rows, limit: int, seed: int) -> Rows:
     if not limit or limit >= len(rows):
         return rows
     parts = rows.parts if rows.parts is not None else [""] * len(rows)
-    strata = [f"{part}/{label}" for part, label in zip(parts, rows.columns["label"], strict=True)]
+    labels = rows.columns.get("label", [""] * len(rows))
+    strata = [f"{part}/{label}" for part, label in zip(parts, labels, strict=True)]
     return rows.take(_draw(strata, limit, seed))
 
 
@@ -256,7 +280,7 @@ def _where(context: Context) -> str:
 
 def datasheet(rows: Rows, parts: dict[str, np.ndarray], overlap: dict[str, Any]) -> dict[str, Any]:
     """Return what a reader must know of the data: files, counts, classes by part, what was left out and why."""
-    labels = rows.columns["label"]
+    labels = rows.columns.get("label")
     return {
         "files": rows.files,
         "columns": list(rows.columns),
@@ -264,7 +288,9 @@ def datasheet(rows: Rows, parts: dict[str, np.ndarray], overlap: dict[str, Any])
         "labels": {
             name: dict(sorted(Counter(str(labels[index]) for index in indices).items()))
             for name, indices in parts.items()
-        },
+        }
+        if labels is not None
+        else {},
         "quarantined": [{"origin": item.origin, "reason": item.reason} for item in rows.quarantined],
         "overlap": overlap,
         "suspicious": [str(item) for item in suspicious_columns(rows)],

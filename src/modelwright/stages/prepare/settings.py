@@ -17,7 +17,11 @@ class Split(Settings):
     validation: Fraction = Field(
         0.1, gt=0, lt=1, description="share of the rows that are not test for the validation part"
     )
-    by: Literal["stratified", "random", "grouped", "time"] = Field("stratified", description="how rows are dealt out")
+    by: Literal["stratified", "random", "grouped", "time", "position"] = Field(
+        "stratified",
+        description="how rows are dealt out; stratified: by label, and at random where rows have none; position: every text is cut, "
+        "and its beginning is trained on, what follows decides, and its end judges",
+    )
     column: str = Field("", description="the column of groups (by: grouped) or of times (by: time)")
     fold: int = Field(0, ge=0, description="which fold is judged, from 0; the stage evaluate sets this")
     folds: int = Field(

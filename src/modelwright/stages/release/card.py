@@ -11,7 +11,12 @@ from ...core.metering import is_cost
 from ...core.stage import Context
 from .costs import costs_of_stages
 
-PIPELINES = {"image": "image-classification", "text": "text-classification", "tabular": "tabular-classification"}
+PIPELINES = {
+    "image": "image-classification",
+    "text": "text-classification",
+    "tabular": "tabular-classification",
+    "language": "text-generation",
+}
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss", "calibration_error")
 SUMMARY = ("energy", "carbon", "cpu_seconds")
 LISTED = 20

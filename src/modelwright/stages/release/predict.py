@@ -15,7 +15,7 @@ RUNNERS_UP = 3
 
 
 def predict(folder: Path, inputs: list[str]) -> list[dict[str, Any]]:
-    """Return label, probability and runners-up of each input.
+    """Return label, probability and runners-up of each input; of a language model also how the text goes on.
 
     Raises:
         DamagedArtifact: the release is not what was signed.
@@ -24,6 +24,9 @@ def predict(folder: Path, inputs: list[str]) -> list[dict[str, Any]]:
     open_release(folder)
     predictor = open_predictor(folder)
     rows = registry.function_of("input", predictor.task.modality)(inputs, predictor.learnt)
+    if predictor.task.modality in registry.names("teller"):
+        told: list[dict[str, Any]] = registry.function_of("teller", predictor.task.modality)(predictor, rows)
+        return told
     answers = predictor.predict(predictor.task.examples(rows, predictor.learnt))
     return [_answer(name, row, predictor.learnt["classes"]) for name, row in zip(rows.origins, answers, strict=True)]
 

@@ -38,7 +38,7 @@ def diagnose(context: Context, trained: Trained, training: Examples, validation:
     if 0 < trained.steps < FEWEST_STEPS:
         found = [finding for finding in found if finding.code not in TOO_EARLY]
     # A model that knows nothing has nothing to be sure of.
-    if not any(finding.code == "no_better_than_guessing" for finding in found):
+    if fit.confidence and not any(finding.code == "no_better_than_guessing" for finding in found):
         found += judge_confidence(fit.confidence)
     order = ("severe", "warning", "note")
     findings = []
@@ -48,7 +48,10 @@ def diagnose(context: Context, trained: Trained, training: Examples, validation:
         if finding.severity != "note":
             advice = f" Try {' or '.join(steps[:2])}." if steps else ""
             context.progress(message=f"{finding.severity}: {finding.sentence()}{advice}")
-    return {"findings": findings, "fit": {**asdict(fit.losses), "confidence": asdict(fit.confidence), "n": fit.n}}
+    return {
+        "findings": findings,
+        "fit": {**asdict(fit.losses), "confidence": fit.confidence and asdict(fit.confidence), "n": fit.n},
+    }
 
 
 def _of_training(recipe: Recipe, trained: Trained, fit: Fit) -> list[Finding]:
@@ -66,7 +69,8 @@ def _of_training(recipe: Recipe, trained: Trained, fit: Fit) -> list[Finding]:
     if record["trace"] and not settings.mixing:
         first = record["trace"][0]["loss"]
         begun = math.inf if first is None else first
-        found += judge_start(begun, len(trained.predictor.learnt["classes"]))
+        learnt = trained.predictor.learnt
+        found += judge_start(begun, len(learnt["classes"]) if "classes" in learnt else learnt["size"])
         found += judge_descent(begun, [loss for _, loss in epochs], fit.losses.guessing)
     return [*found, *judge_curves(epochs, judged, kept_last=settings.keep == "last")]
 

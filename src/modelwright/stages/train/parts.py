@@ -96,7 +96,8 @@ def build_private(
 
 def build_objective(settings: Train, training: Examples) -> Objective:
     """Build the objective, which may need to know how many examples each class has, or which group each belongs to."""
-    counts = np.bincount(training.columns["target"], minlength=len(training.learnt["classes"]))
+    classes = training.learnt.get("classes")
+    counts = np.bincount(training.columns["target"], minlength=len(classes)) if classes else np.empty(0, np.int64)
     knows_groups = getattr(type(settings.objective), "of_groups", False)
     objective: Objective = registry.function_of("objective", settings.objective.kind)(
         settings.objective, training if knows_groups else counts
@@ -166,7 +167,7 @@ def build_load(settings: Train, task: Task, training: Examples, seed: int) -> Lo
     """Build the function that makes the training batch of a step; its randomness comes from the seed and the step."""
     augment = build_augment(settings.augment, task.modality, training.learnt)
     mixes = [registry.function_of("mixing", choice.kind)(choice) for choice in settings.mixing]
-    classes = len(training.learnt["classes"])
+    classes = len(training.learnt.get("classes", ()))
 
     def load(step: int, indices: np.ndarray, room: Slot) -> Batch:
         if not len(indices):

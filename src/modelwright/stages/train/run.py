@@ -94,13 +94,7 @@ def _energy_per_example(context: Context, trained: Trained, about: dict[str, str
 
 def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> list[Evidence]:
     claims = [
-        Evidence(
-            "validation_accuracy",
-            trained.kept["accuracy"],
-            n=judged,
-            about=about,
-            method="share of right answers on the validation part",
-        ),
+        *_accuracy(trained, judged, about),
         Evidence(
             "validation_loss",
             trained.kept["loss"],
@@ -148,3 +142,11 @@ def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> 
             )
         )
     return claims
+
+
+def _accuracy(trained: Trained, judged: int, about: dict[str, str]) -> list[Evidence]:
+    """Return the accuracy, where there are classes to be right about."""
+    if "accuracy" not in trained.kept:
+        return []
+    method = "share of right answers on the validation part"
+    return [Evidence("validation_accuracy", trained.kept["accuracy"], n=judged, about=about, method=method)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ...core.settings import Auto, Choice, Fraction, Length, Sequence, Settings
+from ...core.settings import CLASSIFICATION, Auto, Choice, Fraction, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
 from ...methods.augmentation.settings import Augment
@@ -162,7 +162,11 @@ class Train(Settings):
 
     def disagreements(self, sections: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Yield (key, what was found, what was expected) where other sections of the recipe exclude what this one says."""
-        return disagreements_of(self, sections)
+        task: Any = sections.get("task")
+        if self.early_stopping.measure == "accuracy" and task is not None and task.kind not in CLASSIFICATION:
+            found = f"'train.early_stopping.measure' is accuracy, and the task {task.kind} has no classes"
+            yield "early_stopping", found, "measure: loss"
+        yield from disagreements_of(self, sections)
 
 
 STAGE = Stage(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ...core.settings import Fraction, Settings
+from ...core.settings import CLASSIFICATION, Fraction, Settings
 from ...core.stage import Stage
 from .space import is_finite, read_space
 
@@ -45,6 +45,7 @@ class Halving(Settings):
 class Tune(Settings):
     """How better settings are searched for: trials are edited recipes, judged on the validation part."""
 
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     space: Annotated[dict[str, Any], BeforeValidator(_readable, json_schema_input_type=dict[str, Any])] = Field(
         min_length=1,
         description="dotted keys of the recipe and their domains: log(1e-4, 1e-1), uniform(0, 0.5), int(8, 256), log_int(16, 512), "
