@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from .explaining_words import EXPLAINING
 from .fairness_words import FAIRNESS
 from .feedback import WORDS
 from .findings import FINDINGS
@@ -206,6 +207,7 @@ CHINESE = {
     "model": "模型",
     "predictions": "预测",
     "evaluation": "评估结果",
+    "explanation": "解释结果",
     # Recipe and evidence.
     "Recipe": "配方",
     "Every value as it was used, defaults included.": "实际使用的每个取值，含默认值。",
@@ -243,6 +245,7 @@ CHINESE = {
     "and {number} more": "另有 {number} 条",
     **FINDINGS,
     **FAIRNESS,
+    **EXPLAINING,
     **PRIVACY,
     **TUNING,
     **WORDS,

@@ -44,7 +44,7 @@ def view_worst(evaluation: dict[str, Any], folder: Path) -> tuple[Card, ...]:
     for rank, item in enumerate(evaluation.get("worst") or [], 1):
         if not isinstance(item, dict):
             continue
-        content = _picture(folder, item.get("image"))
+        content = read_picture(folder, item.get("image"))
         if len(content) > left:
             content = b""
         left -= len(content)
@@ -67,8 +67,8 @@ def _card(rank: int, item: dict[str, Any], content: bytes) -> Card:
         probability_of_answer=percent(answer) if answer is not None else "–",
         width_of_target=round(100 * (target or 0.0), 2),
         width_of_answer=round(100 * (answer or 0.0), 2),
-        picture=f"data:{_type_of(content)};base64,{base64.b64encode(content).decode()}" if content else "",
-        pixelated=_width(content) < PIXELS,
+        picture=f"data:{type_of(content)};base64,{base64.b64encode(content).decode()}" if content else "",
+        pixelated=width_of(content) < PIXELS,
         text=text[:TEXT_SHOWN],
         rest=text[TEXT_SHOWN:],
         fields=tuple(
@@ -79,7 +79,7 @@ def _card(rank: int, item: dict[str, Any], content: bytes) -> Card:
     )
 
 
-def _picture(folder: Path, name: Any) -> bytes:
+def read_picture(folder: Path, name: Any) -> bytes:
     """Read a picture that lies directly in the folder and is one by its first bytes."""
     if not isinstance(name, str) or Path(name).name != name:
         return b""
@@ -87,13 +87,13 @@ def _picture(folder: Path, name: Any) -> bytes:
     if not path.is_file() or path.is_symlink() or path.stat().st_size > PICTURE_BYTES:
         return b""
     content = path.read_bytes()
-    return content if _type_of(content) else b""
+    return content if type_of(content) else b""
 
 
-def _type_of(content: bytes) -> str:
+def type_of(content: bytes) -> str:
     return next((kind for magic, kind in MAGIC.items() if content.startswith(magic)), "")
 
 
-def _width(content: bytes) -> int:
+def width_of(content: bytes) -> int:
     """Read the width from a PNG's header; other formats are taken to be photographs."""
     return int.from_bytes(content[16:20], "big") if content.startswith(b"\x89PNG") else PIXELS

@@ -37,6 +37,8 @@ class Material:
     feedback: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, Any] = field(default_factory=dict)
     tuning: dict[str, Any] = field(default_factory=dict)
+    explanation: dict[str, Any] = field(default_factory=dict)
+    explained: Path = Path()
 
     @property
     def name(self) -> str:
@@ -87,7 +89,7 @@ def read_material(run: Run, served: Path | None = None) -> Material:
 
     said = registry.function_of("action", "feedback")
     feedback: dict[str, Any] = attempt(lambda: said(run.folder / "release", served) or {}, {})
-    dataset, model, evaluation = artifact("dataset"), artifact("model"), artifact("evaluation")
+    dataset, model, evaluation, explanation = map(artifact, ("dataset", "model", "evaluation", "explanation"))
     return Material(
         folder=run.folder,
         # A stage may have edited it: what counts is what the model was made with.
@@ -103,6 +105,8 @@ def read_material(run: Run, served: Path | None = None) -> Material:
         feedback=feedback,
         audit=attempt(lambda: _read(artifact("audit"), "summary.json"), {}),
         tuning=attempt(lambda: _read_tuning(artifact("tuning")), {}),
+        explanation=attempt(lambda: _read(explanation, "summary.json"), {}),
+        explained=explanation.path if explanation else run.folder,
     )
 
 

@@ -14,6 +14,7 @@ from .confusion import view_confusion
 from .curves import view_training
 from .diagnosis import view_diagnosis
 from .examples import view_worst
+from .explaining import view_explaining
 from .fairness import view_fairness
 from .feedback import view_feedback
 from .lineage import view_lineage
@@ -87,6 +88,7 @@ def _view(material: Material) -> dict[str, Any]:
         "fairness": view_fairness(material.audit.get("fairness") or {}),
         "privacy": view_privacy(material.training, material.audit.get("privacy") or {}),
         "tuning": view_tuning(material.tuning, material.events),
+        "explaining": view_explaining(material.explanation, material.explained),
         "worst": view_worst(evaluation, material.pictures),
         "writing": view_writing(evaluation),
         "sheet": view_sheet(material.sheet),
