@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from .headline import headline
 from .words import say
 
 # Rows and steps of `--smoke`: enough to touch every line, too little to learn.
@@ -117,7 +118,7 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
         },
         "evidence": [item.to_json() for item in made.evidence()],
     }
-    lines = _headline(made)
+    lines = headline({item.name: item for item in made.evidence()})
     lines += [
         f"{'resume_bit_equal':<26} {say('equal in every byte')} ({item.n:.0f} x kill -9)"
         for item in made.evidence()
@@ -132,27 +133,6 @@ def _told(made: Any, options: Namespace) -> dict[str, Any]:
         ]
     _print(lines, options)
     return result
-
-
-def _headline(made: Any) -> list[str]:
-    shown = (
-        "accuracy",
-        "f1_macro",
-        "roc_auc",
-        "calibration_error",
-        "cross_validation[accuracy]",
-        "loss",
-        "bits_per_character",
-        "bits_per_byte",
-        "floor[bits_per_character]",
-    )
-    claims = {item.name: item for item in made.evidence()}
-    # A claim may be not applicable, and then has no numbers.
-    return [
-        f"{name:<26} {claims[name].value:.4f}  [{claims[name].low:.4f}, {claims[name].high:.4f}]"
-        for name in shown
-        if name in claims and claims[name].low is not None
-    ]
 
 
 def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
