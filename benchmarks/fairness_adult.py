@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from seed_mnist import describe_machine
+from side_by_side import describe_machine
 
 HERE = Path(__file__).resolve().parent
 COLUMN = "sex"

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from seed_mnist import describe_machine
+from side_by_side import describe_machine
 
 HERE = Path(__file__).resolve().parent
 MEASURES = ("pr_auc", "recall_at_90_precision", "log_loss", "calibration_error")

@@ -14,7 +14,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from seed_mnist import describe_machine
+from side_by_side import describe_machine
 
 HERE = Path(__file__).resolve().parent
 EPSILONS = (1.0, 2.0, 4.0, 8.0)

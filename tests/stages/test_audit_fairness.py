@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwright.core.errors import DataError, RecipeError
+from modelwright.core.errors import DataError, Interrupted, RecipeError
 from modelwright.core.evidence import Evidence
-from modelwright.core.execute import run
+from modelwright.core.execute import go_on, run
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
+from modelwright.core.stage import Answer, OnProgress, Progress
 from modelwright.methods.fairness.outcomes import DISPARITIES, RATES
 
 ROWS = 1500
@@ -54,13 +55,13 @@ def write_table(path: Path, *, flipped: bool = False, few: int = 0) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def audit_in(folder: Path, until: str | None = "audit", **edits: Any) -> Run:
+def audit_in(folder: Path, until: str | None = "audit", on_progress: OnProgress = go_on, **edits: Any) -> Run:
     """Run the recipe beside the table in a folder, with keys of audit.fairness or dotted ones ('train__batch') changed."""
     if not (folder / "table.csv").exists():
         write_table(folder / "table.csv")
     dotted = {key.replace("__", ".") if "__" in key else f"audit.fairness.{key}": value for key, value in edits.items()}
     recipe = recipe_from(copy.deepcopy(RECIPE), folder)
-    return run(recipe.edited(dotted) if dotted else recipe, until, folder=folder / "run")
+    return run(recipe.edited(dotted) if dotted else recipe, until, on_progress, folder=folder / "run")
 
 
 def found_in(made: Run) -> tuple[dict[str, Evidence], dict[str, Any]]:
@@ -243,3 +244,21 @@ def test_the_floor_of_a_recipe_that_weighs_groups_weighs_none(tmp_path: Path) ->
         train__length="1 epochs",
     )
     assert "gain_over_floor" in {item.name for item in made.evidence()}
+
+
+def test_a_stopped_training_that_follows_groups_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    """The weights of the groups are in the checkpoint."""
+    objective = {"kind": "group_robust", "column": "sex", "step": 0.5}
+    edits = {"train__objective": objective, "train__save": {"every": "3 steps"}}
+    whole = audit_in(tmp_path, "train", **edits).artifact("model").digest
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "table.csv").write_bytes((tmp_path / "table.csv").read_bytes())
+
+    def stop(progress: Progress) -> Answer:
+        return "interrupt" if (progress.stage, progress.step) == ("train", 20) else "go"
+
+    with pytest.raises(Interrupted):
+        audit_in(tmp_path / "again", "train", stop, **edits)
+    assert audit_in(tmp_path / "again", "train", **edits).artifact("model").digest == whole
+    plain = audit_in(tmp_path, "train", train__save={"every": "3 steps"}).artifact("model").digest
+    assert plain != whole

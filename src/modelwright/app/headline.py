@@ -40,4 +40,7 @@ def _privacy(claims: Mapping[str, Any]) -> list[str]:
     proved = claims.get("epsilon_lower_bound")
     if proved is None or proved.value is None:
         return [line]
-    return [line, f"{'epsilon_lower_bound':<26} {proved.value:.4f}  delta {claims['delta'].value:g}, {proved.n} canaries"]
+    return [
+        line,
+        f"{'epsilon_lower_bound':<26} {proved.value:.4f}  delta {claims['delta'].value:g}, {proved.n} canaries",
+    ]

@@ -65,7 +65,7 @@ class Fairness:
     note: Markup
     compared: tuple[Compared, ...]
     mitigations: tuple[Mitigation, ...]
-    gap: str
+    gap: Markup
     drawing: Markup
 
 
@@ -86,7 +86,7 @@ def view_fairness(found: dict[str, Any]) -> Fairness | None:
         note=note,
         compared=tuple(_compared(one) for one in found["comparisons"]),
         mitigations=tuple(_mitigation(row) for row in rows),
-        gap=gap,
+        gap=_word(gap),
         drawing=_trade_off(rows, gap),
     )
 
@@ -97,7 +97,7 @@ def _compared(one: dict[str, Any]) -> Compared:
     return Compared(
         name=str(one["name"]),
         gaps=Group(
-            say("how far the groups lie apart"),
+            say("Gaps"),
             axis_labels(WHOLE),
             tuple(view_row(item, WHOLE, name=_word(item.name)) for item in gaps),
             (),

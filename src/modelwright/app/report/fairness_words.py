@@ -9,7 +9,7 @@ FAIRNESS = {
     ),
     "Called favourable: {classes}. Intervals hold with {confidence}; groups with fewer than {least} rows are named and not "
     "judged.": "视为有利的类别：{classes}。区间的置信度为 {confidence}；少于 {least} 行的群体只列名，不作评判。",
-    "how far the groups lie apart": "群体之间的差距",
+    "Gaps": "差距",
     "Demographic parity difference": "人口均等差（选择率之差）",
     "Demographic parity ratio": "人口均等比",
     "Equalised odds difference": "均等几率差",
