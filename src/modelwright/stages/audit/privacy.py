@@ -14,6 +14,7 @@ from ...methods.privacy.auditing import epsilon_lower_bound, guess_by_rank
 from .membership import audit_membership
 from .settings import Privacy
 
+AFTER = "Dwork and Roth 2014, proposition 2.1"
 CANARY_SOURCE = "Steinke, Nasr and Jagielski 2023"
 ORDINARY = "the training was not private, so there is no claim to test: train.privacy is none"
 
@@ -23,6 +24,8 @@ def audit_privacy(context: Context, about: dict[str, str]) -> dict[str, Any]:
     settings: Privacy = context.settings.privacy
     spent = _spent(context)
     found: dict[str, Any] = {"claimed": spent}
+    if spent and getattr(context.recipe.sections.get("compress"), "steps", ()):
+        context.claim(*_still_private(spent, about))
     if settings.checks:
         found["checks"] = _checks(context, spent, about)
     if settings.canaries:
@@ -37,6 +40,18 @@ def _spent(context: Context) -> dict[str, Any]:
     path = context.inputs["model"].path / "training.json"
     spent = read_json(path).get("privacy", {}) if path.exists() else {}
     return {name: value for name, value in spent.items() if name != "canaries"}
+
+
+def _still_private(spent: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
+    """Claim for the compressed model what was claimed of the trained one: its steps have looked at no training example."""
+    n, delta = spent["examples"], spent["delta"]
+    method = f"at delta {delta:g}; that of the training, as what is made of private weights without a look at the data is as private"
+    return [
+        Evidence(
+            "epsilon", spent["epsilon"], high=spent["epsilon_begun"], n=n, about=about, method=method, source=AFTER
+        ),
+        Evidence("delta", delta, n=n, about=about, method="that of the training"),
+    ]
 
 
 def _checks(context: Context, spent: dict[str, Any], about: dict[str, str]) -> list[dict[str, Any]]:

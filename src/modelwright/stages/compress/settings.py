@@ -39,6 +39,7 @@ STAGE = Stage(
     name="compress",
     settings="modelwright.stages.compress.settings:Compress",
     function="modelwright.stages.compress.run:run",
+    problems="modelwright.stages.compress.private:problems",
     needs=("dataset", "model"),
     gives=("model", "compression"),
     claims=(
