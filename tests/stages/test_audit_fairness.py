@@ -60,6 +60,8 @@ def audit_in(folder: Path, until: str | None = "audit", on_progress: OnProgress 
     if not (folder / "table.csv").exists():
         write_table(folder / "table.csv")
     dotted = {key.replace("__", ".") if "__" in key else f"audit.fairness.{key}": value for key, value in edits.items()}
+    if until is None:
+        dotted.update({f"release.{name}": "Ada L" for name in ("owner", "purpose", "approver")})
     recipe = recipe_from(copy.deepcopy(RECIPE), folder)
     return run(recipe.edited(dotted) if dotted else recipe, until, on_progress, folder=folder / "run")
 
