@@ -136,6 +136,7 @@ def test_simple_questions_that_are_none(
                 ({"size": True, "colour": "red"}, "fields.size"),
                 ({"size": 1e308 * 10, "colour": "red"}, "body"),
                 ({"size": 10**400, "colour": "red"}, "fields.size"),
+                ({"size": -3e43, "colour": "red"}, "fields.size"),
                 ({"size": 1, "colour": ["red"]}, "fields.colour"),
                 ({"size": 1, "colour": "red", "weight": 2}, "fields.weight"),
             ):
@@ -145,6 +146,11 @@ def test_simple_questions_that_are_none(
                 assert refusal(await client.post("/predict", content=body, headers=JSON))["field"] == field
             inputs = [{"name": "size", "shape": [1], "datatype": "FP64", "data": [1.5]}]
             assert refusal(await client.post(INFER, json={"inputs": inputs}))["field"] == "inputs"
+            far = [
+                {**inputs[0], "data": [1e300]},
+                {"name": "colour", "shape": [1], "datatype": "BYTES", "data": ["red"]},
+            ]
+            assert refusal(await client.post(INFER, json={"inputs": far}))["field"] == "size[0]"
             huge = b'{"inputs": [{"name": "size", "shape": [1], "datatype": "FP64", "data": [1e999]}]}'
             assert refusal(await client.post(INFER, content=huge))["field"] == "inputs[0].data"
 
@@ -161,7 +167,8 @@ def test_sizes_names_and_verbs(serving: Serving) -> None:
                     yield b"x" * 100
 
             assert refusal(await client.post("/predict", content=pieces(), headers=PNG), 413)["field"] == "body"
-            refusal(await client.post("/v2/models/other/infer", json=tensors()), 404)
+            assert refusal(await client.post("/v2/models/other/infer", json=tensors()))["field"] == "model"
+            assert (await client.get("/v2/")).json()["name"] == "modelwright"
             refusal(await client.get("/v2/models/tiny/versions/2"), 404)
             refusal(await client.get("/nothing/here"), 404)
             refusal(await client.http.delete("/predict"), 405)

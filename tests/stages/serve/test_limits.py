@@ -152,7 +152,7 @@ def test_while_draining_nobody_new_is_let_in(serving: Serving) -> None:
             waiting = asyncio.ensure_future(client.post(INFER, json=tensors()))
             await asyncio.sleep(0.02)
             client.service.draining = True
-            assert (await client.get("/v2/health/ready")).json() == {"ready": False}
+            assert (await client.get("/v2/health/ready")).json() == {"ready": False, "live": True}
             assert (await client.get("/v2/health/live")).status_code == 200
             assert (await client.post(INFER, json=tensors())).status_code == 503
             assert (await waiting).status_code == 200

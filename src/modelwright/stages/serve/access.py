@@ -30,6 +30,7 @@ SCOPES: dict[str, str] = {
     "/feedback/summary": "admin",
     "/metrics": "metrics",
 }
+PUBLIC_PATHS = frozenset(path for path, scope in SCOPES.items() if scope == PUBLIC)
 LOCAL = ("localhost", "127.0.0.1", "::1")
 Headers = dict[bytes, bytes]
 

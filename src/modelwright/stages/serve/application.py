@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from . import documented
-from .documented import body_of, path_of, question_of, responses
+from .access import PUBLIC_PATHS
+from .documented import body_of, path_of, question_of, responses, with_keys
 from .feedback import COMMENT, KINDS, label_of, store_comment, store_feedback, summarise
 from .pages import about_page, playground_page
 from .refusal import Refused, bad
@@ -41,8 +42,8 @@ async def live(service: Service, request: Request) -> Response:
 
 
 async def ready(service: Service, request: Request) -> Response:
-    """Say whether questions are answered now."""
-    return answer_json({"ready": service.ready}, 200 if service.ready else 503)
+    """Say whether questions are answered now; `live` is what the protocol calls it here."""
+    return answer_json({"ready": service.ready, "live": True}, 200 if service.ready else 503)
 
 
 async def server(service: Service, request: Request) -> Response:
@@ -64,7 +65,7 @@ async def model_ready(service: Service, request: Request) -> Response:
 
 async def infer(service: Service, request: Request) -> Response:
     """Answer tensors with tensors."""
-    name, digest = _require_model(service, request)
+    name, digest = _require_model(service, request, 400)
     body = await request.body()
     header = request.headers.get(HEADER, "")
     asked, examples = await service.read(partial(_read_tensors, service, body, header), len(body))
@@ -85,11 +86,12 @@ def _read_tensors(service: Service, body: bytes, header: str) -> Any:
     return asked, service.prepare(service.door.from_tensors(asked.values), [])
 
 
-def _require_model(service: Service, request: Request) -> tuple[str, str]:
+def _require_model(service: Service, request: Request, status: int = 404) -> tuple[str, str]:
+    # Of an inference that fails the protocol knows no other status than 400.
     name, digest = service.served.name, service.served.digest[:12]
     asked = request.path_params
     if asked["model"] != name or asked.get("version", digest) != digest:
-        raise Refused(404, "no such model", field="model", expected=f"{name}, version {digest}")
+        raise Refused(status, "no such model", field="model", expected=f"{name}, version {digest}")
     return name, digest
 
 
@@ -200,14 +202,15 @@ def build_application(service: Service) -> FastAPI:
         ("GET", "/feedback/summary", feedback_summary, responses(documented.OBJECT), {}),
         ("GET", "/metrics", metrics, responses({"type": "string"}, content="text/plain"), {}),
     ]
-    for base, names in (
-        ("/v2/models/{model}", ("model",)),
-        ("/v2/models/{model}/versions/{version}", ("model", "version")),
+    name, digest = service.served.name, service.served.digest[:12]
+    for base, path in (
+        ("/v2/models/{model}", path_of(model=name)),
+        ("/v2/models/{model}/versions/{version}", path_of(model=name, version=digest)),
     ):
-        path = path_of(*names)
-        answers = responses(documented.INFER_RESPONSE, 404, *documented.ASKING)
+        answers = responses(documented.INFER_RESPONSE, *documented.ASKING)
         answers[200]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
-        body = body_of(documented.INFER_REQUEST, "application/octet-stream")
+        example = documented.infer_example(door.tensors)
+        body = body_of(documented.INFER_REQUEST, "application/octet-stream", example=example)
         routes += [
             ("GET", base, model, responses(documented.OBJECT, 404), path),
             ("GET", f"{base}/ready", model_ready, _with_unready(responses(documented.READY, 404)), path),
@@ -219,6 +222,8 @@ def build_application(service: Service) -> FastAPI:
             name=f"{handler.__name__}{'_version' if 'version}' in place else ''}",
             description=handler.__doc__, response_class=Response, response_model=None,
         )  # fmt: skip
+    made = app.openapi
+    app.openapi = cache(lambda: with_keys(made(), PUBLIC_PATHS))  # type: ignore[method-assign]
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Gone, _gone)
     app.add_exception_handler(HTTPException, _not_found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from typing import Any
 
-from .door import Door
+from .door import Door, Tensor
 from .refusal import REASONS
 
 ALWAYS = (400, 401, 403, 408, 413, 429, 500)
@@ -121,9 +123,9 @@ def responses(good: dict[str, Any] | None, *more: int, content: str = "applicati
     return found
 
 
-def body_of(schema: dict[str, Any], *others: str) -> dict[str, Any]:
+def body_of(schema: dict[str, Any], *others: str, example: Any = None) -> dict[str, Any]:
     """Return the request body: JSON, and other types of content as plain bytes."""
-    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    content: dict[str, Any] = {"application/json": {"schema": schema, **({"example": example} if example else {})}}
     content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in others}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -137,9 +139,39 @@ def question_of(door: Door, *, many: bool) -> dict[str, Any]:
         "additionalProperties": False,
     }
     schema = {"oneOf": [one, {"type": "array", "minItems": 1, "items": one}]} if many else one
-    return body_of(schema, *(("image/png", "image/jpeg") if door.key == "image" else ()))
+    pictures = ("image/png", "image/jpeg") if door.key == "image" else ()
+    return body_of(schema, *pictures, example={door.key: door.example})
 
 
-def path_of(*names: str) -> dict[str, Any]:
-    """Return the parameters in a path."""
-    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]}
+def path_of(**values: str) -> dict[str, Any]:
+    """Return the parameters in a path, each with the one value that it has here."""
+    return {
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": [value]}}
+            for name, value in values.items()
+        ]
+    }
+
+
+def infer_example(tensors: tuple[Tensor, ...]) -> dict[str, Any]:
+    """Return a request of one example in which every number is 0 and every text empty."""
+    inputs = []
+    for tensor in tensors:
+        shape = [1 if size == -1 else size for size in tensor.shape]
+        nothing: Any = {"BYTES": "", "BOOL": False}.get(tensor.datatype, 0)
+        inputs.append(
+            {"name": tensor.name, "shape": shape, "datatype": tensor.datatype, "data": [nothing] * math.prod(shape)}
+        )
+    return {"inputs": inputs}
+
+
+def with_keys(described: dict[str, Any], public: Collection[str]) -> dict[str, Any]:
+    """Say on every route that is not public how a key is shown; none is needed while none was ever made."""
+    described.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "mw_..., from `modelwright keys add`"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            operation["security"] = [] if path in public else [{}, {"bearer": []}, {"header": []}]
+    return described

@@ -47,6 +47,8 @@ class Door:
     from_items: Callable[[list[Any], list[str]], Columns]
     # columns of one row -> the same without each of its parts
     hide: Callable[[Columns], list[Hidden]]
+    # Something that may stand under the key, for whoever reads how to ask.
+    example: Any
     # What a page needs to offer a form: for a table, the columns and their categories.
     form: tuple[dict[str, Any], ...] = ()
     # Whether even a small input takes long to read, as a compressed picture may.

@@ -38,6 +38,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # The protocol's own description has a slash behind `/v2`; no path here means something else with one.
+        scope["path"] = scope["path"].rstrip("/") or "/"
         started = time.monotonic()
         route, method = route_of(scope["path"]), scope["method"]
         status = GONE

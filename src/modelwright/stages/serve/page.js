@@ -38,6 +38,7 @@
   const image = data.key === "image", text = data.key === "text";
   $("drop").hidden = !image; $("text").hidden = !text; $("fields").hidden = data.key !== "fields";
   $("key").value = session();
+  $("key-form").addEventListener("submit", (event) => event.preventDefault());
   $("key").addEventListener("change", () => session($("key").value.trim()));
   for (const field of data.form) {
     const label = document.createElement("label"), name = document.createElement("span"), input = document.createElement(field.choices.length ? "select" : "input");

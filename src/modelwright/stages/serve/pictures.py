@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ...core.errors import DataError
 from ...methods.attribution.parts import boxes
@@ -30,6 +32,7 @@ def build(learnt: dict[str, Any], settings: Serve) -> Door:
         from_tensors=_from_tensors,
         from_items=partial(_from_items, shape=shape),
         hide=_hide,
+        example=_grey_picture(shape),
         slow=True,
     )
 
@@ -56,6 +59,12 @@ def _picture(item: Any, field: str, size: tuple[int, int], mode: Any) -> np.ndar
     except DataError as error:
         raise bad(field, error.problems[0].found, "a picture such as PNG or JPEG") from None
     return picture
+
+
+def _grey_picture(shape: tuple[int, int, int]) -> str:
+    stream = io.BytesIO()
+    Image.new("L", (shape[1], shape[0]), 128).save(stream, format="PNG")
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def _hide(columns: Columns) -> list[Hidden]:

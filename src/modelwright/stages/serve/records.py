@@ -17,6 +17,8 @@ from .texts import as_text
 # What stands for a missing value, as in the tables that the model was trained on.
 MISSING = frozenset({"", "?", "NA", "NaN", "nan"})
 NUMBER = "number"
+# Deviations from the mean of the training data; what is further away has no place in the arithmetic of a network.
+FAR = 1e9
 
 
 def build(learnt: dict[str, Any], settings: Serve) -> Door:
@@ -38,6 +40,7 @@ def build(learnt: dict[str, Any], settings: Serve) -> Door:
         },
         from_tensors=partial(_from_tensors, columns=columns, limit=settings.text_limit),
         from_items=partial(_from_items, columns=columns, limit=settings.text_limit),
+        example={column["name"]: _example(column) for column in columns},
         hide=partial(_hide, names=tuple(column["name"] for column in columns)),
         form=tuple(
             {
@@ -58,13 +61,23 @@ def _schema(column: dict[str, Any], limit: int) -> dict[str, Any]:
     return {"type": ["string", "number", "boolean", "null"], "maxLength": limit}
 
 
+def _example(column: dict[str, Any]) -> Any:
+    if column["type"] == NUMBER:
+        return 0
+    categories = column.get("categories", ())
+    return str(categories[0]) if categories else None
+
+
 def _from_tensors(values: Values, columns: tuple[dict[str, Any], ...], limit: int) -> Columns:
     found: Columns = {}
     for column in columns:
         name = column["name"]
         if column["type"] == NUMBER:
             numbers = np.asarray(values[name], dtype=np.float64).tolist()
-            found[name] = [None if math.isnan(number) else number for number in numbers]
+            found[name] = [
+                None if math.isnan(number) else _near(number, column, f"{name}[{row}]")
+                for row, number in enumerate(numbers)
+            ]
         else:
             texts = [as_text(text, f"{name}[{row}]") for row, text in enumerate(values[name])]
             found[name] = [_cell(text, column, f"{name}[{row}]", limit) for row, text in enumerate(texts)]
@@ -98,11 +111,20 @@ def _cell(value: Any, column: dict[str, Any], field: str, limit: int) -> Any:
     if value is None or (isinstance(value, str) and value.strip() in MISSING):
         return None
     if column["type"] == NUMBER:
-        return number_of(value, field)
+        return _near(number_of(value, field), column, field)
     if isinstance(value, (int, float)):
         # As it stands: a category is learnt as the text of its value.
         return value if isinstance(value, bool) else type(value)(number_of(value, field))
     return text_of(value, field, limit).strip()
+
+
+def _near(number: float, column: dict[str, Any], field: str) -> float:
+    """Refuse a number that would only overflow; quantiles have no outside."""
+    if column["scale"] != "quantile":
+        furthest = FAR * column["deviation"]
+        if abs(number - column["mean"]) > furthest:
+            raise bad(field, f"{number:g}", f"a number within {furthest:g} of {column['mean']:g}")
+    return number
 
 
 def _hide(columns: Columns, names: tuple[str, ...]) -> list[Hidden]:

@@ -51,6 +51,8 @@ def serve(
         RecipeError: a setting is wrong, the port is taken, or the address is public and there is no key.
     """
     _require_packages()
+    # A link such as `current` may point at it; what is verified is the folder itself.
+    release = release.resolve()
     settings = settings_for(release, overrides)
     signer = registry.function_of("action", "signed")(release, public_key)["verdict"]
     state = state or state_folder(release)

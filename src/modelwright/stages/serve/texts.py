@@ -25,6 +25,7 @@ def build(learnt: dict[str, Any], settings: Serve) -> Door:
         from_tensors=partial(_from_tensors, limit=limit),
         from_items=partial(_from_items, limit=limit),
         hide=_hide,
+        example="模匠 makes models",
     )
 
 
