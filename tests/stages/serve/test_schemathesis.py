@@ -20,13 +20,13 @@ from served_release import Process, process
 pytest.importorskip("schemathesis")
 
 
-def attack(server: Process, description: str, examples: int, *options: str) -> int:
+def attack(server: Process, folder: Path, description: str, examples: int, *options: str) -> int:
     """Run all phases against a server; return how many cases were tried, none of which may have failed."""
     program = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
     done = subprocess.run(
         [*program, "run", description, "--url", server.address, "--exclude-checks", "positive_data_acceptance",
          "--max-examples", str(examples), "--seed", "1", "--no-color", *options],
-        capture_output=True, text=True,
+        capture_output=True, text=True, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     tried = re.search(r"(\d+) generated, \1 passed", done.stdout)
@@ -40,7 +40,7 @@ def test_the_protocol_as_others_describe_it(release: Path, tmp_path: Path) -> No
         (version,) = client.get("/v2/models/tiny").json()["versions"]
         path = tmp_path / "protocol.json"
         path.write_text(json.dumps(described("tiny", version)))
-        assert attack(server, str(path), 25) > 50
+        assert attack(server, tmp_path, str(path), 25) > 50
         counted = client.get("/metrics").text
         assert 'status="400"' in counted
         assert 'status="5' not in counted
@@ -48,13 +48,13 @@ def test_the_protocol_as_others_describe_it(release: Path, tmp_path: Path) -> No
 
 def test_our_own_description(table_release: Path, tmp_path: Path) -> None:
     with process(table_release, tmp_path / "state") as server:
-        assert attack(server, f"{server.address}/openapi.json", 5, "--phases", "examples,coverage") > 200
+        assert attack(server, tmp_path, f"{server.address}/openapi.json", 5, "--phases", "examples,coverage") > 200
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("modality", ["release", "text_release", "table_release"])
 def test_our_own_description_at_length(modality: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     with process(request.getfixturevalue(modality), tmp_path / "state") as server:
-        assert attack(server, f"{server.address}/openapi.json", 100) > 1000
+        assert attack(server, tmp_path, f"{server.address}/openapi.json", 100) > 1000
         with httpx.Client(base_url=server.address) as client:
             assert 'status="5' not in client.get("/metrics").text
