@@ -24,7 +24,8 @@ def audit_privacy(context: Context, about: dict[str, str]) -> dict[str, Any]:
     settings: Privacy = context.settings.privacy
     spent = _spent(context)
     found: dict[str, Any] = {"claimed": spent}
-    if spent and getattr(context.recipe.sections.get("compress"), "steps", ()):
+    compress: Any = context.recipe.sections.get("compress")
+    if spent and compress is not None and compress.steps:
         context.claim(*_still_private(spent, about))
     if settings.checks:
         found["checks"] = _checks(context, spent, about)
