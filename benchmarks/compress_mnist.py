@@ -42,7 +42,7 @@ def judge(way: str, run: object, before: float) -> dict[str, object]:
         "size_ratio": last["to_first"]["size_ratio"],
         "time_ratio": {batch: latency["ratio_to_first"] for batch, latency in last["latency"].items()},
         "time_ratio_to_step_before": {batch: latency["ratio_to_before"] for batch, latency in last["latency"].items()},
-        "cpu_ratio": steps[0]["cpu_seconds"] / last["cpu_seconds"],
+        "cpu_ratio": steps[0]["cost"]["cpu_seconds"] / last["cost"]["cpu_seconds"],
         "operations_left": facts["operations"] / facts["operations_before"] if "operations" in facts else 1.0,
         "table": steps,
     }

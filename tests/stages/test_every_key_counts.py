@@ -115,6 +115,13 @@ ELSEWHERE = {
     "tune.on": "test_ray_that_is_missing_is_named_with_its_extra (test_tune.py)",
     "tune.ray_address": "test_the_address_of_a_cluster_is_where_trials_go (test_tune.py)",
     "tune.keep_trials": "test_trials_see_no_test_part_and_share_one_dataset (test_tune.py)",
+    "compress.steps": "test_every_key_of_a_step_counts (compress/test_steps.py)",
+    "compress.least_agreement": "test_a_quantised_model_that_decides_otherwise_is_refused (test_compress.py)",
+    "compress.resamples": "test_keys_of_the_measurement (test_compress.py)",
+    "compress.confidence": "test_keys_of_the_measurement (test_compress.py)",
+    "compress.rounds": "test_keys_of_the_measurement (test_compress.py)",
+    "compress.groups": "test_groups_are_compared_before_and_after (test_compress.py)",
+    "compress.positive": "test_groups_are_compared_before_and_after (test_compress.py)",
     "evaluate.resamples": "test_evaluation_keys",
     "evaluate.confidence": "test_evaluation_keys",
     "evaluate.folds": "test_each_fold_is_judged_once (test_folds.py)",
@@ -173,7 +180,7 @@ def keys_of(settings: type[Settings], prefix: str) -> Iterator[str]:
 def test_every_key_of_every_stage_is_tried() -> None:
     known = {
         key
-        for stage in ("tune", "prepare", "train", "evaluate", "audit", "prove_resume", "release")
+        for stage in ("tune", "prepare", "train", "compress", "evaluate", "audit", "prove_resume", "release")
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
     } | {key for section in ("energy",) for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)}
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.metering import Meter
 from ..tasks.task import Examples
 from .predictor import Predictor
 
 WARM_UP = 3
+METERED_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,41 @@ def time_in_turn(predictors: Sequence[Predictor], examples: Examples, batch: int
     ]
 
 
-def cpu_seconds(predictor: Predictor, examples: Examples) -> float:
-    """Return the CPU time, of all threads, that a thousand answers take.
+@dataclass(frozen=True)
+class Cost:
+    """What a thousand answers cost: seconds of all threads, and joules with bounds; or why nobody can tell these."""
 
-    Units: seconds
+    cpu_seconds: float
+    joules: float | None = None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    source: str = ""
+    measured: bool = True
+    reason: str = ""
+
+
+def cost_of(predictor: Predictor, examples: Examples, meter: Meter) -> Cost:
+    """Let a model answer for a while, and return what a thousand answers cost.
+
+    Units: seconds, joules
     """
-    began = time.process_time()
     predictor.predict(examples)
-    return (time.process_time() - began) / len(examples) * 1000
+    before, began, answers = meter.read(), time.perf_counter(), 0
+    # A counter of joules or of clock ticks is too coarse for one pass.
+    while not answers or time.perf_counter() - began < METERED_SECONDS:
+        predictor.predict(examples)
+        answers += len(examples)
+    thousands = answers / 1000
+    spent = meter.read().minus(before)
+    energy = meter.energy("energy", spent, thousands, {})
+    return Cost(
+        spent.cpu_seconds / thousands,
+        energy.value,
+        energy.low,
+        energy.high,
+        energy.method,
+        energy.source,
+        energy.status == "measured",
+        energy.reason,
+    )

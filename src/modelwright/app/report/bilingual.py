@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from .compression_words import COMPRESSION
 from .explaining_words import EXPLAINING
 from .fairness_words import FAIRNESS
 from .feedback import WORDS
@@ -243,6 +244,7 @@ CHINESE = {
     "A torn journal record of {bytes} bytes was removed": "移除了一条残缺的日志记录（{bytes} 字节）",
     "Run finished": "运行结束",
     "and {number} more": "另有 {number} 条",
+    **COMPRESSION,
     **FINDINGS,
     **FAIRNESS,
     **EXPLAINING,

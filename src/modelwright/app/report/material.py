@@ -39,6 +39,7 @@ class Material:
     tuning: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] = field(default_factory=dict)
     explained: Path = Path()
+    compression: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -107,6 +108,7 @@ def read_material(run: Run, served: Path | None = None) -> Material:
         tuning=attempt(lambda: _read_tuning(artifact("tuning")), {}),
         explanation=attempt(lambda: _read(explanation, "summary.json"), {}),
         explained=explanation.path if explanation else run.folder,
+        compression=attempt(lambda: _read(artifact("compression"), "compression.json"), {}),
     )
 
 

@@ -10,6 +10,7 @@ from ...core.files import write_bytes
 from ...core.run import Run
 from . import bilingual, quantities
 from .classes import view_classes
+from .compression import view_compression
 from .confusion import view_confusion
 from .curves import view_training
 from .diagnosis import view_diagnosis
@@ -89,6 +90,7 @@ def _view(material: Material) -> dict[str, Any]:
         "privacy": view_privacy(material.training, material.audit.get("privacy") or {}),
         "tuning": view_tuning(material.tuning, material.events),
         "explaining": view_explaining(material.explanation, material.explained),
+        "compression": view_compression(material.compression),
         "worst": view_worst(evaluation, material.pictures),
         "writing": view_writing(evaluation),
         "sheet": view_sheet(material.sheet),

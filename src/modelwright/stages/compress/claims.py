@@ -2,91 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ...core.evidence import Evidence
+from ...core.evidence import Evidence, not_applicable
 
-UNITS = {"accuracy": "fraction", "calibration_error": "fraction", "log_loss": "nats"}
 PAIRED = "on the same validation examples, paired bootstrap"
+COST = "a thousand answers, in batches of 256"
 
 
 def claims_of_step(row: dict[str, Any], dataset: str) -> list[Evidence]:
     """Return the evidence about the model after one step, such as `compress[2:quantise][accuracy]`."""
     about = {"model": row["model"], "dataset": dataset}
-    found = [
-        _estimate(name, row[name], unit, about, "validation part, bootstrap") for name, unit in UNITS.items()
-    ] + _costs(row, about)
+    found = [item for item in _metrics(row, about) if "[" not in item.name] + _costs(row, about)
     if "to_before" in row:
-        against = row["to_before"]
-        found += _against(against, about, "the model before the step")
-        found += [
-            Evidence(
-                f"latency_ratio[{batch}]",
-                latency["ratio_to_before"],
-                n=latency["n"],
-                about=about,
-                method=_ratio("before"),
-            )
-            for batch, latency in row["latency"].items()
-        ]
+        against, whom = row["to_before"], "the model before the step"
+        found += _against(against, about, whom)
+        found += _latency_ratios(row, about, "before")
         slices = {**{f"class={name}": item for name, item in against["classes"].items()}, **against["groups"]}
+        counts = {**{f"class={name}": item["n"] for name, item in row["classes"].items()}, **_counts(row["groups"])}
         found += [
-            Evidence(
-                f"accuracy_change[{name}]",
-                item["change"],
-                unit="fraction",
-                n=item["n"],
-                about=about,
-                method="validation examples of this slice, against the model before the step",
-            )
+            _change(f"{key}_change[{name}]", value, counts[name], about, whom)
             for name, item in slices.items()
+            for key, value in item.items()
         ]
+        found += _gap_changes(against, about, whom)
     return [_renamed(item, row["name"]) for item in found]
 
 
 def claims_of_model(row: dict[str, Any], dataset: str) -> list[Evidence]:
     """Return the evidence about the model that is left, against the one that was trained."""
     about = {"model": row["model"], "dataset": dataset}
-    against = row["to_first"]
+    against, whom = row["to_first"], "the model that was trained"
+    measured = {item.name: item for item in _metrics(row, about)}
     found = [
-        _estimate("validation_accuracy", row["accuracy"], "fraction", about, "validation part, bootstrap"),
-        _estimate("validation_loss", row["log_loss"], "nats", about, "validation part, bootstrap"),
+        replace(measured["accuracy"], name="validation_accuracy"),
+        replace(measured["log_loss"], name="validation_loss"),
         Evidence("parameters", row["parameters"], unit="parameters", about=about, method="counted"),
         *_costs(row, about),
-        *_against(against, about, "the model that was trained"),
-    ]
-    found += [
-        Evidence(
-            f"latency_ratio[{batch}]", latency["ratio_to_first"], n=latency["n"], about=about, method=_ratio("trained")
-        )
-        for batch, latency in row["latency"].items()
+        *_against(against, about, whom),
+        *_latency_ratios(row, about, "first"),
+        *_gap_changes(against, about, whom),
     ]
     for kind in ("class", "group"):
         slices = against["classes" if kind == "class" else "groups"]
         if slices:
-            worst = min(slices, key=lambda name: slices[name]["change"])
+            worst = min(slices, key=lambda name: slices[name]["accuracy"])
+            count = row["classes" if kind == "class" else "groups"][worst]["n"]
             found.append(
                 Evidence(
                     f"worst_{kind}_change",
-                    slices[worst]["change"],
+                    slices[worst]["accuracy"],
                     unit="fraction",
-                    n=slices[worst]["n"],
+                    n=count,
                     about=about,
-                    method=f"accuracy on the validation examples of '{worst}', which lost most, against the model that was trained",
+                    method=f"accuracy on the validation examples of '{worst}', which lost most, against {whom}",
                 )
             )
     return found
 
 
+def _metrics(row: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
+    claims = [Evidence.from_json(item) for item in row["metrics"].values()]
+    return [replace(item, about=about, method=f"validation part, {item.method}") for item in claims]
+
+
 def _costs(row: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
+    cost = row["cost"]
     found = [
         Evidence("size", row["bytes"], unit="bytes", about=about, method="bytes of the weights file"),
         Evidence(
-            "cpu_seconds",
-            row["cpu_seconds"],
+            "answering_cpu_seconds",
+            cost["cpu_seconds"],
             unit="seconds",
             about=about,
-            method="CPU time of all threads for 1000 answers, in batches of 256",
+            method=f"CPU time of all threads for {COST}",
+        ),
+        not_applicable("answering_energy", cost["reason"], **about)
+        if cost["joules"] is None
+        else Evidence(
+            "answering_energy",
+            cost["joules"],
+            unit="joules",
+            low=cost["low"],
+            high=cost["high"],
+            about=about,
+            method=f"{COST}; {cost['method']}",
+            source=cost["source"],
+            status="measured" if cost["measured"] else "estimated",
         ),
     ]
     for batch, latency in row["latency"].items():
@@ -104,6 +107,11 @@ def _against(against: dict[str, Any], about: dict[str, str], whom: str) -> list[
     change = against["accuracy_change"]
     return [
         Evidence("size_ratio", against["size_ratio"], about=about, method=f"bytes of {whom}, in bytes of this one"),
+        not_applicable("energy_ratio", "nothing tells the energy of both models", **about)
+        if against["energy_ratio"] is None
+        else Evidence(
+            "energy_ratio", against["energy_ratio"], about=about, method=f"joules of {whom}, in joules of this one"
+        ),
         Evidence(
             "agreement",
             against["agreement"],
@@ -112,28 +120,45 @@ def _against(against: dict[str, Any], about: dict[str, str], whom: str) -> list[
             about=about,
             method=f"share of validation examples decided as by {whom}",
         ),
-        _estimate("accuracy_change", change, "fraction", about, f"accuracy less that of {whom} {PAIRED}"),
+        Evidence(
+            "accuracy_change",
+            change["value"],
+            unit="fraction",
+            low=change["low"],
+            high=change["high"],
+            confidence=change["confidence"],
+            n=change["n"],
+            about=about,
+            method=f"accuracy less that of {whom} {PAIRED}, {change['resamples']} resamples",
+        ),
     ]
 
 
-def _ratio(whom: str) -> str:
-    return f"median time of the model {whom}, in median times of this one; measured in turn"
+def _latency_ratios(row: dict[str, Any], about: dict[str, str], whom: str) -> list[Evidence]:
+    method = f"median time of the model {'trained' if whom == 'first' else whom}, in median times of this one; measured in turn"
+    return [
+        Evidence(f"latency_ratio[{batch}]", latency[f"ratio_to_{whom}"], n=latency["n"], about=about, method=method)
+        for batch, latency in row["latency"].items()
+    ]
 
 
-def _estimate(name: str, found: dict[str, Any], unit: str, about: dict[str, str], method: str) -> Evidence:
-    return Evidence(
-        name,
-        found["value"],
-        unit=unit,
-        low=found["low"],
-        high=found["high"],
-        confidence=found["confidence"],
-        n=found["n"],
-        about=about,
-        method=f"{method}, {found['resamples']} resamples",
-    )
+def _gap_changes(against: dict[str, Any], about: dict[str, str], whom: str) -> list[Evidence]:
+    return [
+        _change(f"gap_change[{column}][{name}]", value, None, about, whom)
+        for column, gaps in against["gaps"].items()
+        for name, value in gaps.items()
+    ]
+
+
+def _change(name: str, value: float, count: int | None, about: dict[str, str], whom: str) -> Evidence:
+    method = f"validation examples, less the number of {whom}"
+    return Evidence(name, value, unit="fraction", n=count, about=about, method=method)
+
+
+def _counts(slices: dict[str, Any]) -> dict[str, int]:
+    return {name: item["n"] for name, item in slices.items()}
 
 
 def _renamed(item: Evidence, step: str) -> Evidence:
     base, bracket, rest = item.name.partition("[")
-    return Evidence(**{**item.__dict__, "name": f"compress[{step}][{base}]{bracket}{rest}"})
+    return replace(item, name=f"compress[{step}][{base}]{bracket}{rest}")

@@ -14,10 +14,11 @@ from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.dataset import read_part
 from ...engine.golden import write_golden
+from ...engine.groups import MOST_CODES, read_groups
 from ...engine.predictor import build_task, open_predictor
-from ...engine.quality import Judge, slices_of
+from ...engine.quality import Judge
 from ...engine.resident import hold
-from ...tasks.task import Examples
+from ...tasks.task import Examples, Grouping
 from .bench import Bench
 from .claims import claims_of_model, claims_of_step
 from .settings import Compress
@@ -44,14 +45,16 @@ def run(context: Context) -> None:
     rows: list[dict[str, Any]] = []
     if settings.steps:
         ruler = _ruler(context, validation)
-        first = before = ruler.open(folder)
-        rows.append({"name": "0:before", **ruler.first_row(first)})
+        models = [ruler.open(folder)]
+        rows.append({"name": "0:before", **models[0].alone})
         for number, step in enumerate(settings.steps, 1):
-            after, row = _take_step(context, number, step, ruler, (training, validation), before, first)
+            after, row = _take_step(context, number, step, ruler, (training, validation), models[-1], models[0])
             rows.append(row)
-            before = after
-        folder = before.folder
-        for row in rows:
+            models.append(after)
+        folder = models[-1].folder
+        context.check_interrupt(len(models) - 1, len(models) - 1, "timing the models in turn")
+        for row, latency in zip(rows, ruler.latencies(models), strict=True):
+            row["latency"] = latency
             context.claim(*claims_of_step(row, dataset.digest))
         context.claim(*claims_of_model(rows[-1], dataset.digest))
     table = context.work / "table"
@@ -66,21 +69,43 @@ def run(context: Context) -> None:
 
 def _ruler(context: Context, validation: Examples) -> Ruler:
     settings: Compress = context.settings
-    try:
-        classes, groups = slices_of(validation, settings.groups)
-    except KeyError as error:
-        raise RecipeError(
-            f"the table has no column of categories called {error}",
-            where="compress.groups",
-            expected="columns of categories that are features of a table",
-        ) from None
     judge = Judge(
+        build_task(context.recipe.sections["task"]),
         np.asarray(validation.columns["target"]),
         settings.resamples,
         settings.confidence,
         derive_seed(context.recipe.seed, "bootstrap"),
     )
-    return Ruler(judge, validation, classes, groups, settings.rounds)
+    good = _good_classes(settings.positive, validation.learnt["classes"])
+    return Ruler(judge, validation, _groups(context), good, settings.rounds, context.meter)
+
+
+def _groups(context: Context) -> dict[str, Grouping]:
+    """Return the groups that are compared: those asked for, or all that were declared and have names."""
+    found = read_groups(context.inputs["groups"].path, "validation")
+    asked = context.settings.groups
+    for column in asked:
+        if not found[column].names:
+            raise RecipeError(
+                f"the column '{column}' holds more than {MOST_CODES} distinct numbers",
+                where="compress.groups",
+                expected="a column whose values are groups",
+                next_step="add a column with ranges to the data",
+            )
+    return {column: found[column] for column in asked or found if found[column].names}
+
+
+def _good_classes(stated: tuple[str, ...], classes: list[str]) -> tuple[int, ...]:
+    if not stated:
+        return (1,) if len(classes) == 2 else ()
+    unknown = [name for name in stated if name not in classes]
+    if unknown or len(set(stated)) == len(classes):
+        raise RecipeError(
+            f"'{unknown[0]}' is not a class" if unknown else "all classes count as good",
+            where="compress.positive",
+            expected=f"some, but not all, of {', '.join(classes[:20])}",
+        )
+    return tuple(sorted(classes.index(name) for name in stated))
 
 
 def _take_step(
@@ -121,7 +146,7 @@ def _take_step(
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
-    return {"accuracy": row["accuracy"]["value"], "agreement": row["to_before"]["agreement"]}
+    return {"accuracy": row["metrics"]["accuracy"]["value"], "agreement": row["to_before"]["agreement"]}
 
 
 def _require_agreement(least: float, step: Any, row: dict[str, Any], bench: Bench) -> None:

@@ -31,7 +31,13 @@ class Compress(Settings):
     )
     groups: Sequence[str] = Field(
         (),
-        description="columns of categories of a table, for each of whose values accuracy is compared before and after",
+        description="columns of the data whose groups are compared before and after, features or not; empty: those that "
+        "audit.fairness.columns names",
+    )
+    positive: Sequence[str] = Field(
+        (),
+        description="the classes that are good for whom they are given to; empty: the second one of two, and of more classes none, so "
+        "that groups are compared by accuracy alone",
     )
 
 
@@ -40,7 +46,7 @@ STAGE = Stage(
     settings="modelwright.stages.compress.settings:Compress",
     function="modelwright.stages.compress.run:run",
     problems="modelwright.stages.compress.private:problems",
-    needs=("dataset", "model"),
+    needs=("dataset", "groups", "model"),
     gives=("model", "compression"),
     claims=(
         "compress",
@@ -56,6 +62,9 @@ STAGE = Stage(
         "latency_p50",
         "latency_p99",
         "latency_ratio",
-        "cpu_seconds",
+        "answering_cpu_seconds",
+        "answering_energy",
+        "energy_ratio",
+        "gap_change",
     ),
 )

@@ -8,9 +8,11 @@ from ...core.recipe import Recipe
 
 
 def declared(recipe: Recipe) -> tuple[list[str], list[str]]:
-    """Return the columns that the audit compares, and those that the training objective weighs by."""
+    """Return the columns that the audit or the table of compression compares, and those that the training objective weighs by."""
     audit: Any = recipe.sections.get("audit")
+    compress: Any = recipe.sections.get("compress")
     train: Any = recipe.sections.get("train")
     compared = list(audit.fairness.columns) if audit else []
+    compared += [column for column in (compress.groups if compress else ()) if column not in compared]
     weighed = [train.objective.column] if train and getattr(type(train.objective), "of_groups", False) else []
     return compared, weighed

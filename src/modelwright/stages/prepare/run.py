@@ -96,7 +96,7 @@ def _keep_groups(context: Context, folder: Path, rows: Rows, parts: dict[str, np
         write_declared(folder / GROUPS, rows, weighed, parts, "train.objective.column")
     apart = context.work / GROUPS
     shutil.rmtree(apart, ignore_errors=True)
-    write_declared(apart, rows, compared, parts, "audit.fairness.columns")
+    write_declared(apart, rows, compared, parts, "audit.fairness.columns or compress.groups")
     context.give("groups", apart)
 
 
