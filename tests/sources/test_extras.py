@@ -58,6 +58,22 @@ class FakeSplit:
         return self.columns[name]
 
 
+def builder_of(reader):
+    """Stand in for the library's choice of who reads the files."""
+    found = type("Reader", (), {"__module__": f"datasets.packaged_modules.{reader}.{reader}"})
+    return lambda *names, **options: found()
+
+
+def test_hub_files_whose_reader_unpickles_are_not_read(tmp_path, monkeypatch):
+    def load_dataset(*names, **options):
+        raise AssertionError("read")
+
+    fake = SimpleNamespace(load_dataset=load_dataset, load_dataset_builder=builder_of("webdataset"))
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    with pytest.raises(DataError, match="its files are read by 'webdataset'"):
+        hub.read(hub.HubSettings(id="a/b"), tmp_path)
+
+
 def test_hub_names_classes_keeps_parts_and_hands_over_the_revision(tmp_path, monkeypatch):
     (tmp_path / "c.arrow").write_bytes(b"arrow")
     asked = {}
@@ -66,7 +82,9 @@ def test_hub_names_classes_keeps_parts_and_hands_over_the_revision(tmp_path, mon
         asked.update(names=names, **options)
         return {"train": FakeSplit(tmp_path / "c.arrow", 3), "test": FakeSplit(tmp_path / "c.arrow", 1)}
 
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    monkeypatch.setitem(
+        sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset, load_dataset_builder=builder_of("csv"))
+    )
     rows = hub.read(hub.HubSettings(id="a/b", revision="0123abc"), tmp_path)
     assert asked == {"names": ("a/b", None), "split": None, "revision": "0123abc"}
     assert rows.columns == {"text": ["t0", "t1", "t2", "t0"], "label": ["no", "yes", "no", "no"]}
@@ -78,6 +96,8 @@ def test_hub_offline_is_a_data_error_with_a_next_step(tmp_path, monkeypatch):
     def load_dataset(*names, **options):
         raise ConnectionError("Couldn't reach 'a/b' on the Hub")
 
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    monkeypatch.setitem(
+        sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset, load_dataset_builder=builder_of("csv"))
+    )
     with pytest.raises(DataError, match=r"a/b@main: cannot be loaded: ConnectionError.*copy the cache folder"):
         hub.read(hub.HubSettings(id="a/b"), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from safetensors.torch import load, save
 from ..core.digest import digest_of
 from ..core.errors import DamagedArtifact, RecipeError
 from ..core.files import as_bytes, explained, new_folder, remove_folder, remove_unfinished
+from ..core.formats import check_safetensors
 from ..methods.optimisation.eight_bit import MARK, pack_state, unpack_state
 from .turn import Turn
 
@@ -181,6 +183,7 @@ def _load(path: Path) -> Checkpoint:
             if name == STATE:
                 state = json.loads(content)
             else:
+                check_safetensors(io.BytesIO(content), len(content))
                 tensors.update(load(content))
         except (SafetensorError, ValueError) as error:
             raise DamagedArtifact(f"the file cannot be read: {error}", where=path / name) from None

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import DamagedArtifact
 from ..core.files import read_json
+from ..core.formats import recognise
 from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
 from .dataset import read_columns, write_columns
@@ -38,8 +39,14 @@ def check_golden(folder: Path, predictor: Predictor) -> float:
         DamagedArtifact: the difference is larger than float32 arithmetic explains.
     """
     place = folder / FOLDER
+    for path in sorted(place.glob("*.npy")):
+        recognise(path)
     columns = read_columns(place, mapped=False)
-    expected = columns.pop("answers")
+    if Path(ANSWERS).stem not in columns:
+        raise DamagedArtifact(
+            "the golden answers are missing", where=place / ANSWERS, expected="what the trainer answered"
+        )
+    expected = columns.pop(Path(ANSWERS).stem)
     found = predictor.predict(Examples(columns, read_json(folder / LEARNT)))
     difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:

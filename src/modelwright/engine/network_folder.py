@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from ..core import registry
 from ..core.errors import DamagedArtifact, RecipeError
 from ..core.files import read_json, write_json
+from ..core.formats import recognise
 from ..methods.compression.sparsity import pack, unpack
 from .predictor import CONFIG, LEARNT, WEIGHTS
 
@@ -67,6 +68,7 @@ def load_network(folder: Path, config: dict[str, Any], learnt: dict[str, Any]) -
         DamagedArtifact: the weights do not fit what the papers describe.
     """
     path = folder / WEIGHTS
+    recognise(path)
     settings = registry.settings_of("model", config["model"]["kind"]).model_validate(config["model"])
     network: torch.nn.Module = registry.function_of("model", config["model"]["kind"])(settings, learnt)
     try:

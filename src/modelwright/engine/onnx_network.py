@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from ..core.errors import DamagedArtifact, MissingExtra
+from ..core.formats import recognise
 
 FILE = "model.onnx"
 ANSWER = "logits"
@@ -63,6 +65,7 @@ def load_shuffled(path: Path, generator: np.random.Generator) -> OnnxNetwork:
 def _read(path: Path) -> tuple[Any, int]:
     """Read an ONNX file and count its weights."""
     onnx, _ = import_onnx()
+    recognise(path)
     from google.protobuf.message import DecodeError
 
     try:
@@ -74,7 +77,13 @@ def _read(path: Path) -> tuple[Any, int]:
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             where = next((item.value for item in tensor.external_data if item.key == "location"), "another file")
             raise _damaged(path, f"the tensor '{tensor.name}' lies in {where!r}")
-        count += int(np.prod(tensor.dims, dtype=np.int64)) if tensor.dims else 1
+        entries = math.prod(tensor.dims)
+        # The smallest entries take half a byte.
+        if min(tensor.dims, default=0) < 0 or entries > 2 * path.stat().st_size:
+            raise _damaged(
+                path, f"the tensor '{tensor.name}' is said to have {entries} entries, more than the file could hold"
+            )
+        count += entries
     return model, count
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..core import registry
 from ..core.errors import DamagedArtifact
 from ..core.files import read_json, write_json
+from ..core.formats import recognise
 from ..tasks.task import Examples, Task
 
 CONFIG, LEARNT, WEIGHTS = "config.json", "preprocessing.json", "model.safetensors"
@@ -103,6 +104,7 @@ def _load_arrays(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    recognise(path)
     try:
         arrays: dict[str, np.ndarray] = load_file(path)
         return arrays

@@ -13,11 +13,23 @@ import torch
 from torch import nn
 
 from ..core.errors import DamagedArtifact, DataError, MissingExtra, RecipeError
+from ..core.formats import recognise
 from .pooling import mask_of, mean_pool
 from .pretrained import PACKAGE, Pretrained, find_folder
 from .pretrained_settings import HuggingFace
 from .resizing import Resizing
 
+# Keys of a configuration that name code, other repositories, or kernels to be fetched.
+FETCHING = {
+    "auto_map",
+    "architectures",
+    "attn_implementation",
+    "experts_implementation",
+    "quantization_config",
+    "transformers_version",
+    "use_kernels",
+}
+ADAPTER = "adapter_config.json"
 # Side of pictures where the folder does not say, in pixels.
 SIDE = 224
 
@@ -67,7 +79,7 @@ def build(settings: HuggingFace, learnt: dict[str, Any]) -> nn.Module:
     """
     about = learnt.get("pretrained") or read_facts(settings, Path())["pretrained"]
     transformers = _transformers()
-    config = transformers.AutoConfig.for_model(**about["config"])
+    config = transformers.AutoConfig.for_model(**_harmless(about["config"]))
     encoder = transformers.AutoModel.from_config(config)
     if _has_weights(getattr(encoder, "pooler", None)):
         # It was trained for another end, and here nothing would train it.
@@ -101,6 +113,7 @@ def read_weights(settings: HuggingFace, base: Path) -> Pretrained:
             expected="model.safetensors",
             next_step="convert pickled weights to safetensors first",
         )
+    _require_plain(folder, files)
     facts = read_facts(settings, base)
     config = transformers.AutoConfig.for_model(**facts["pretrained"]["config"])
     transformers.utils.logging.disable_progress_bar()
@@ -148,13 +161,45 @@ def read_facts(settings: HuggingFace, base: Path) -> dict[str, Any]:
     config, processor = _json(folder / "config.json"), _json(folder / "preprocessor_config.json", {})
     size = processor.get("size", {})
     side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge") or SIDE
-    # Only names that transformers itself registers: custom code that a folder points to is never run.
-    for key in ("auto_map", "_name_or_path", "architectures", "transformers_version"):
-        config.pop(key, None)
+    config = _harmless(config)
     mean, deviation = (
         [255 * value for value in processor.get(name, [0.5] * 3)] for name in ("image_mean", "image_std")
     )
     return {"pretrained": {"config": config, "side": side, "mean": mean, "deviation": deviation}}
+
+
+def _harmless(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without what would make transformers fetch or run anything: only names that it registers itself stay."""
+    return {
+        key: _harmless(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in FETCHING and not key.startswith("_")
+    }
+
+
+def _require_plain(folder: Path, files: list[Path]) -> None:
+    """Check that the weights are safetensors, and that nothing beside them leads the library to others.
+
+    Raises:
+        DamagedArtifact: a file is something else.
+        RecipeError: an index or an adapter points elsewhere.
+    """
+    for file in files:
+        recognise(file)
+    if (folder / ADAPTER).exists():
+        raise RecipeError(
+            "this is an adapter, whose weights are put on those of another model",
+            where=folder / ADAPTER,
+            expected="a folder with a whole model",
+            next_step="merge the adapter into its model and save that",
+        )
+    for index in folder.glob("*.index.json"):
+        named = set(_json(index).get("weight_map", {}).values())
+        foreign = sorted(str(name) for name in named if name not in {file.name for file in files})
+        if foreign:
+            raise RecipeError(
+                f"weights lie in '{foreign[0]}'", where=index, expected="safetensors files of this folder alone"
+            )
 
 
 def _json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:

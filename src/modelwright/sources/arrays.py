@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..core.errors import DataError
+from ..core.formats import check_npy
 from ..core.settings import Settings
 from .files import digest, locate, read_bytes
 from .rows import Numbered, Rows
@@ -58,6 +59,8 @@ def _load(path: Path) -> Any:
     import numpy as np
 
     try:
+        with path.open("rb") as stream:
+            check_npy(stream, path.stat().st_size)
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(

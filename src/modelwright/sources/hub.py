@@ -15,6 +15,9 @@ from .images import ImagesSettings, decode
 from .rows import Quarantined, Rows
 from .table import TableSettings, assemble
 
+# Others of the library's readers open pickles, archives or formats of outside packages.
+READERS = ("arrow", "cache", "csv", "imagefolder", "json", "parquet", "text")
+
 
 class HubSettings(TableSettings):
     """A data set of the Hugging Face hub, pinned to a revision."""
@@ -75,6 +78,16 @@ def _load(settings: HubSettings) -> Any:
             next_step="pip install 'modelwright[data]'",
         ) from None
     try:
+        reader = type(
+            datasets.load_dataset_builder(settings.id, settings.name or None, revision=settings.revision)
+        ).__module__.rpartition(".")[2]
+        if reader not in READERS:
+            raise DataError(
+                f"its files are read by '{reader}'",
+                where=f"{settings.id}@{settings.revision}",
+                expected=f"one of {', '.join(READERS)}, which run nothing that they read",
+                next_step="download the files, and convert them to one of these",
+            )
         return datasets.load_dataset(
             settings.id, settings.name or None, split=settings.split or None, revision=settings.revision
         )

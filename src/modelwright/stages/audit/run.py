@@ -8,12 +8,17 @@ from ...core.files import write_json
 from ...core.stage import Context
 from .fairness import audit_fairness
 from .privacy import audit_privacy
+from .security import audit_security
 
 
 def run(context: Context) -> None:
     """Audit the model of a recipe."""
     about = {"model": context.inputs["model"].digest, "dataset": context.inputs["dataset"].digest}
-    summary = {"fairness": audit_fairness(context, about), "privacy": audit_privacy(context, about)}
+    summary = {
+        "security": audit_security(context, about),
+        "fairness": audit_fairness(context, about),
+        "privacy": audit_privacy(context, about),
+    }
     folder = context.work / "audit"
     # A killed process may have left a part of it.
     shutil.rmtree(folder, ignore_errors=True)

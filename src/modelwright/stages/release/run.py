@@ -8,12 +8,15 @@ from typing import Any
 
 from ...core.artifact import manifest_of
 from ...core.errors import GateFailed, Problem
+from ...core.evidence import Evidence
 from ...core.files import read_json, write_bytes, write_json
 from ...core.gates import Verdict, judge, parse_gate
+from ...core.scan import METHOD, require_clean
 from ...core.stage import Context
 from ...engine.golden import check_golden
 from ...engine.predictor import open_predictor
 from .answerable import OVERRIDDEN, count_overrides, override_of
+from .bom import BOM, bill_of_materials
 from .card import about_this_model, data_sheet, model_card
 from .costs import sums_of_costs
 from .settings import Release
@@ -48,6 +51,13 @@ def run(context: Context) -> None:
     shutil.copytree(model.path, folder)
     _write_papers(folder, context, verdicts, difference)
     (folder / "signer.pub").write_bytes(key.public_pem)
+    # What somebody will open must not be able to run: nobody signs before every file has been looked at.
+    found = require_clean(folder)
+    bill = bill_of_materials(context, about_this_model(context), found, manifest_of(folder))
+    write_json(folder / BOM, bill)
+    context.claim(
+        Evidence("release_scan", 0, unit="files", n=found.files, about={"model": model.digest}, method=METHOD)
+    )
     write_json(folder / DIGESTS, {"model": model.digest, "files": manifest_of(folder)})
     sign(folder, key)
     context.give("release", folder)

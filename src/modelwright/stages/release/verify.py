@@ -10,6 +10,7 @@ from ...core.artifact import artifact_digest, check_files
 from ...core.errors import DamagedArtifact, DataError
 from ...core.files import read_json
 from ...core.journal import read_journal, verify_journal
+from ...core.scan import require_clean
 from ...engine.golden import check_golden
 from ...engine.predictor import open_predictor
 from .run import DIGESTS, EVIDENCE, JOURNAL
@@ -24,6 +25,7 @@ PAPERS = (
     "recipe.json",
     "datasheet.json",
     "DATASHEET.md",
+    "bom.cdx.json",
     "evaluation.json",
     "README.md",
     "signer.pub",
@@ -90,6 +92,8 @@ def open_release(folder: Path) -> dict[str, str]:
         )
     files: dict[str, str] = stated["files"]
     check_files(folder, files, ignored=(DIGESTS, SIGNATURE))
+    # Whoever has signed: what could run when it is opened is not opened.
+    require_clean(folder)
     return files
 
 
