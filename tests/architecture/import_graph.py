@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 RING_ONE = ("methods", "models", "layouts", "sources")
-SHARED_CORE = ("core.errors", "core.units", "core.settings")
+SHARED_CORE = ("core.errors", "core.units", "core.settings", "core.formats")
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,14 @@ def hugging_face(folder: Path, content: bytes) -> object:
     return read_weights(HuggingFace(path="./"), folder)
 
 
+def llama(folder: Path, content: bytes) -> object:
+    from modelwright.models.llama_folder import read_folder
+
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (folder / "model.safetensors").write_bytes(content)
+    return read_folder(folder)
+
+
 def pickled_weights(folder: Path, content: bytes) -> object:
     hugging_face(folder, content) if importlib.util.find_spec("transformers") is None else None
     from modelwright.models.hugging_face import read_weights
@@ -196,7 +204,7 @@ def recipe(folder: Path, content: bytes) -> object:
 
 
 DOORS: list[Door] = [
-    arrays, parquet, csv, jsonl, idx, picture, weights, onnx, checkpoint, hugging_face, pickled_weights, key, recipe,
+    arrays, parquet, csv, jsonl, idx, picture, weights, onnx, checkpoint, hugging_face, llama, pickled_weights, key, recipe,
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ..core.errors import DamagedArtifact, RecipeError
+from ..core.formats import recognise
 from .decoder import DecoderModel
 from .decoder_settings import Decoder, shape_of
 
@@ -126,6 +127,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], 
         )
     weights: dict[str, torch.Tensor] = {}
     for file in files:
+        recognise(file)
         try:
             found = load_file(file)
         except (OSError, SafetensorError) as error:
