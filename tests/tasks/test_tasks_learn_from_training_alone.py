@@ -226,6 +226,38 @@ def test_quantile_scale_makes_a_skewed_column_normal() -> None:
     assert abs(float(np.mean(numbers < 1)) - 0.841) < 0.01
 
 
+@pytest.mark.parametrize(
+    ("scale", "scaled"),
+    [
+        ("unit", [0.0, 0.25, 0.5, 0.75, 1.0]),
+        ("symmetric", [-1.0, -0.5, 0.0, 0.5, 1.0]),
+        ("robust", [-1.349, -0.674, 0.0, 0.674, 1.349]),
+        ("zscore", [-1.414, -0.707, 0.0, 0.707, 1.414]),
+    ],
+)
+def test_linear_scales(scale: str, scaled: list[float]) -> None:
+    words = task("tabular", scale=scale)
+    train = words.examples(rows(list("xyxyx"), money=[10.0, 20.0, 30.0, 40.0, 50.0]), None)
+    assert train.columns["numbers"][:, 0].tolist() == pytest.approx(scaled, abs=1e-3)
+    # Another row is scaled by what was learnt, not by itself; and a page shows it in the units of the data.
+    other = words.examples(rows(["x"], money=[70.0]), train.learnt)
+    step = train.columns["numbers"][1, 0] - train.columns["numbers"][0, 0]
+    assert other.columns["numbers"][0, 0] == pytest.approx(train.columns["numbers"][4, 0] + 2 * step, abs=1e-5)
+    assert words.render(other, 0)["fields"]["money"] == pytest.approx(70.0)
+
+
+def test_the_robust_scale_is_not_moved_by_one_huge_number() -> None:
+    words = task("tabular", scale="robust")
+    money = [float(value) for value in range(99)]
+    one, other = (
+        words.examples(rows(["x", "y"] * 50, money=[*money, last]), None).columns["numbers"][:99, 0]
+        for last in (99.0, 1e12)
+    )
+    assert np.abs(one - other).max() < 0.05
+    half = words.examples(rows(["x", "y"] * 4, money=[5.0] * 7 + [6.0]), None).columns["numbers"]
+    assert np.isfinite(half).all()
+
+
 def test_a_perfect_score_on_few_examples_has_an_honest_interval() -> None:
     targets = np.array([0, 1] * 10)
     claims = {item.name: item for item in classification.metrics(targets, np.eye(2)[targets], 100, 0.95, 1)}

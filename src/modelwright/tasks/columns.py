@@ -14,6 +14,8 @@ from ..core.errors import DataError
 NUMBER, DATE, CATEGORY = "number", "date", "category"
 SECONDS_PER_DAY = 86_400.0
 QUANTILES = 257
+# The distance between the quartiles of a normal distribution, in standard deviations.
+IQR_OF_NORMAL = 1.3489795003921634
 
 
 def learn_columns(features: dict[str, Sequence[Any]], most_categories: int, scale: str) -> list[dict[str, Any]]:
@@ -30,9 +32,10 @@ def learn_columns(features: dict[str, Sequence[Any]], most_categories: int, scal
             column["categories"] = sorted(sorted(counts), key=lambda value: -counts[value])[: most_categories - 1]
         else:
             numbers = np.array([_days(value) if type_ == DATE else float(value) for value in present])
+            taken_off, divided_by = _linear(numbers, scale)
             column |= {
-                "mean": float(numbers.mean()),
-                "deviation": float(numbers.std()) or 1.0,
+                "mean": taken_off,
+                "deviation": divided_by or 1.0,
                 "median": float(np.median(numbers)),
                 "scale": scale,
             }
@@ -40,6 +43,20 @@ def learn_columns(features: dict[str, Sequence[Any]], most_categories: int, scal
                 column["quantiles"] = np.quantile(numbers, np.linspace(0, 1, QUANTILES)).tolist()
         learnt.append(column)
     return learnt
+
+
+def _linear(numbers: np.ndarray, scale: str) -> tuple[float, float]:
+    """Return what is taken off each number and what it is divided by: mean and deviation, and what stands in for them."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if scale == "unit":
+        return low, high - low
+    if scale == "symmetric":
+        return (low + high) / 2, (high - low) / 2
+    if scale == "robust":
+        first, middle, third = np.quantile(numbers, [0.25, 0.5, 0.75])
+        # A column of which half is one value has no middle half: its deviation stands in.
+        return float(middle), float(third - first) / IQR_OF_NORMAL or float(numbers.std())
+    return float(numbers.mean()), float(numbers.std())
 
 
 def encode_column(

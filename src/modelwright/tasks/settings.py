@@ -46,9 +46,10 @@ class Tabular(Settings):
     categories: int = Field(
         1000, ge=2, description="largest number of categories of one column; rarer ones are taken together as unknown"
     )
-    scale: Literal["zscore", "quantile"] = Field(
+    scale: Literal["zscore", "robust", "unit", "symmetric", "quantile"] = Field(
         "zscore",
-        description="zscore: mean 0 and deviation 1; quantile: each number's normal score. Learnt on the training part",
+        description="zscore: mean 0 and deviation 1; robust: median 0, and the quartiles as far apart as in a normal distribution; "
+        "unit: [0, 1]; symmetric: [-1, 1]; quantile: each number's normal score. Learnt on the training part",
     )
 
 
