@@ -60,6 +60,10 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("train.augment.brightness", 0.3, "model"),
     ("train.augment.contrast", 0.3, "model"),
     ("train.augment.cutout", 3, "model"),
+    ("train.augment.erasing", 0.9, "model"),
+    ("train.augment.noise", 0.2, "model"),
+    ("train.augment.blur", 1.5, "model"),
+    ("train.augment.policy", "trivial", "model"),
     ("train.clip_norm", 0.01, "model"),
     ("train.clip_value", 1e-4, "model"),
     ("train.average", {"kind": "ema", "decay": 0.5}, "model"),
@@ -87,6 +91,13 @@ ELSEWHERE = {
     "prepare.overlap": "test_bad_rows_and_overlap",
     "prepare.clean": "every rule and its keys (test_clean.py)",
     "train.augment.saturation": "test_saturation_needs_colour",
+    "train.augment.border": "test_borders_and_policies",
+    "train.augment.changes": "test_borders_and_policies",
+    "train.augment.strength": "test_borders_and_policies",
+    "train.augment_text.delete": "test_augmented_texts",
+    "train.augment_text.hide": "test_augmented_texts",
+    "train.augment_text.swap": "test_augmented_texts",
+    "train.augment_table.noise": "test_augmented_tables",
     "train.early_stopping.measure": "test_early_stopping_keys",
     "train.early_stopping.patience": "test_early_stopping_keys",
     "train.early_stopping.least": "test_early_stopping_keys",
@@ -360,6 +371,39 @@ def test_memory_changes_no_bytes(tiny: Tiny, base: Run) -> None:
 def test_saturation_needs_colour(tiny: Tiny) -> None:
     with pytest.raises(RecipeError, match="saturation"):
         tiny("train", train__augment={"saturation": 0.5})
+
+
+def test_borders_and_policies(tiny: Tiny) -> None:
+    augments: list[dict[str, Any]] = [
+        *({"crop": 2, "border": border} for border in ("constant", "nearest", "reflect")),
+        *({"policy": "rand", **keys} for keys in ({}, {"changes": 1}, {"strength": 0.9})),
+    ]
+    assert len({digest(tiny("train", train__augment=augment), "model") for augment in augments}) == len(augments)
+
+
+def test_augmented_texts(tiny: Tiny, tmp_path: Path) -> None:
+    lines = [
+        {"text": f"{'good fine' if row % 2 else 'bad poor'} words {row}", "label": "ab"[row % 2]} for row in NUMBERED
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    sections = {
+        "task": "text",
+        "data": {"kind": "jsonl", "path": str(tmp_path / "a.jsonl")},
+        "model": {"kind": "gru", "embedding": 4, "hidden": 4},
+    }
+    augments: list[dict[str, Any]] = [{}, {"delete": 0.4}, {"hide": 0.4}, {"swap": 0.8}]
+    made = {digest(tiny("train", sections=sections, train__augment_text=augment), "model") for augment in augments}
+    assert len(made) == 4
+    with pytest.raises(RecipeError, match=r"'train\.augment_text' is for text, and the task is image"):
+        tiny("train", train__augment_text={"hide": 0.5})
+
+
+def test_augmented_tables(tiny: Tiny) -> None:
+    sections = {"task": "tabular", "data": {"kind": "sample", "name": "iris"}, "model": {"kind": "linear"}}
+    plain, noisy = (
+        digest(tiny("train", sections=sections, train__augment_table={"noise": noise}), "model") for noise in (0.0, 0.5)
+    )
+    assert plain != noisy
 
 
 def test_evaluation_keys(tiny: Tiny, base: Run) -> None:

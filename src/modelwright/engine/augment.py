@@ -1,4 +1,4 @@
-"""Augmentation: what happens to the pictures of a training batch before anything is mixed."""
+"""Augmentation: what happens to a training batch before anything is mixed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import Any
 import torch
 
 from ..core.errors import RecipeError
+from ..methods.augmentation.disturbance import add_noise, blur, erase
 from ..methods.augmentation.pictures import crop_padded, cut_out, flip_horizontally, jitter_colours, warp
-from ..methods.augmentation.settings import Augment
+from ..methods.augmentation.policies import rand_augment, trivial_augment
+from ..methods.augmentation.settings import Augment, AugmentTable, AugmentText
+from ..methods.augmentation.words import delete_tokens, hide_tokens, swap_tokens
 from ..tasks.task import Batch
+from ..tasks.tokens import PADDING, UNKNOWN
 
 # batch, randomness -> batch
 Change = Callable[[Batch, torch.Generator], Batch]
@@ -51,15 +55,56 @@ def build_augment(settings: Augment, modality: str, learnt: dict[str, Any]) -> C
     return change
 
 
+def build_augment_text(settings: AugmentText, learnt: dict[str, Any]) -> Change | None:
+    """Return the change of a training batch of texts; None where the recipe asks for none."""
+    if settings == AugmentText():
+        return None
+
+    def change(batch: Batch, generator: torch.Generator) -> Batch:
+        tokens, lengths = batch.inputs["tokens"], batch.inputs["length"]
+        if settings.swap:
+            tokens = swap_tokens(tokens, lengths, settings.swap, generator)
+        if settings.hide:
+            tokens = hide_tokens(tokens, lengths, settings.hide, UNKNOWN, generator)
+        if settings.delete:
+            padding = learnt.get("padding", PADDING)
+            tokens, lengths = delete_tokens(tokens, lengths, settings.delete, generator, padding)
+        return replace(batch, inputs={**batch.inputs, "tokens": tokens, "length": lengths})
+
+    return change
+
+
+def build_augment_table(settings: AugmentTable) -> Change | None:
+    """Return the change of a training batch of rows; None where the recipe asks for none."""
+    if settings == AugmentTable():
+        return None
+
+    def change(batch: Batch, generator: torch.Generator) -> Batch:
+        numbers = add_noise(batch.inputs["numbers"], settings.noise, generator)
+        # A number that is missing stands at the median, which says nothing and must go on doing so.
+        numbers = torch.where(batch.inputs["missing"] > 0, batch.inputs["numbers"], numbers)
+        return replace(batch, inputs={**batch.inputs, "numbers": numbers})
+
+    return change
+
+
 def _recolour(
     settings: Augment, image_BCHW: torch.Tensor, learnt: dict[str, Any], generator: torch.Generator
 ) -> torch.Tensor:
-    if not (settings.brightness or settings.contrast or settings.saturation):
+    colours = settings.brightness or settings.contrast or settings.saturation
+    if not colours and not settings.noise and settings.policy == "none":
         return image_BCHW
     # Colours are those of the picture as it was, so the normalisation is taken off and put back.
     mean, deviation = (torch.tensor(learnt[name]).view(1, -1, 1, 1) for name in ("mean", "deviation"))
+    changed_BCHW = image_BCHW * deviation + mean
+    if settings.policy == "trivial":
+        changed_BCHW = trivial_augment(changed_BCHW, generator, settings.border, mean)
+    elif settings.policy == "rand":
+        changed_BCHW = rand_augment(changed_BCHW, generator, settings.changes, settings.strength, settings.border, mean)
+    if settings.noise:
+        changed_BCHW = add_noise(changed_BCHW, settings.noise * 255.0, generator).clamp(0, 255)
     changed_BCHW = jitter_colours(
-        image_BCHW * deviation + mean,
+        changed_BCHW,
         generator,
         brightness=settings.brightness,
         contrast=settings.contrast,
@@ -73,7 +118,7 @@ def _move(settings: Augment, image_BCHW: torch.Tensor, generator: torch.Generato
     if settings.flip:
         image_BCHW = flip_horizontally(image_BCHW, settings.flip, generator)
     if settings.crop:
-        image_BCHW = crop_padded(image_BCHW, settings.crop, generator)
+        image_BCHW = crop_padded(image_BCHW, settings.crop, generator, border=settings.border)
     if settings.rotation or settings.zoom or settings.shear or settings.shift:
         image_BCHW = warp(
             image_BCHW,
@@ -82,7 +127,12 @@ def _move(settings: Augment, image_BCHW: torch.Tensor, generator: torch.Generato
             zoom=settings.zoom,
             shear=settings.shear,
             shift=settings.shift,
+            border=settings.border,
         )
+    if settings.blur:
+        image_BCHW = blur(image_BCHW, settings.blur, generator)
     if settings.cutout:
         image_BCHW = cut_out(image_BCHW, settings.cutout, generator)
+    if settings.erasing:
+        image_BCHW = erase(image_BCHW, settings.erasing, generator)
     return image_BCHW

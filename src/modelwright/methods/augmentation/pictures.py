@@ -14,6 +14,9 @@ from torch.nn import functional
 
 # Weights of red, green and blue in the brightness that people see.
 LUMA = (0.299, 0.587, 0.114)
+MODES = {"nearest": "replicate", "reflect": "reflect"}
+# What torch calls the ways to fill what comes into view.
+BORDERS = {"constant": "zeros", "nearest": "border", "reflect": "reflection"}
 
 
 def flip_horizontally(images: Tensor, share: float, generator: Generator) -> Tensor:
@@ -26,14 +29,23 @@ def flip_horizontally(images: Tensor, share: float, generator: Generator) -> Ten
     return torch.where(chosen_B111, images.flip(3), images)
 
 
-def crop_padded(images: Tensor, pixels: int, generator: Generator, fill: float = 0.0) -> Tensor:
+def crop_padded(
+    images: Tensor, pixels: int, generator: Generator, fill: float = 0.0, border: str = "constant"
+) -> Tensor:
     """Put a border of `pixels` round each picture and cut the old size out of it at an evenly drawn place.
+
+    The border is `fill`, the nearest pixel of the edge, or the picture mirrored in the edge.
 
     Shapes: images (batch, channels, height, width) -> the same
     Source: He et al. 2016, section 4.2.
     """
     size, _, height, width = images.shape
-    padded_BCHW = functional.pad(images, (pixels, pixels, pixels, pixels), value=fill)
+    sides = (pixels, pixels, pixels, pixels)
+    padded_BCHW = (
+        functional.pad(images, sides, value=fill)
+        if border == "constant"
+        else functional.pad(images.float(), sides, mode=MODES[border]).to(images.dtype)
+    )
     offsets_2B = torch.randint(2 * pixels + 1, (2, size), generator=generator, device=generator.device).to(
         images.device
     )
@@ -53,8 +65,11 @@ def warp(
     shear: float = 0.0,
     shift: float = 0.0,
     fill: float = 0.0,
+    border: str = "constant",
 ) -> Tensor:
     """Rotate, zoom, shear and shift each picture about its middle, all by one bilinear sampling.
+
+    What comes into view is `fill`, the nearest pixel of the edge, or the picture mirrored in the edge: `border` says which.
 
     Rotation and shear are drawn evenly up to `degrees` and `shear` (degrees) either way, the zoom's logarithm up to
     that of 1 + `zoom`, the shift up to `shift` of the side.
@@ -78,7 +93,7 @@ def warp(
         ],
         dim=1,
     )
-    return _sample(images, theta_B23, fill)
+    return sample_by(images, theta_B23, fill, border)
 
 
 def jitter_colours(
@@ -108,10 +123,10 @@ def jitter_colours(
     if brightness:
         mixed_BCHW = (mixed_BCHW * factors[0]).clamp(0, white)
     if contrast:
-        mean_B111 = _grey(mixed_BCHW).mean(dim=(1, 2, 3), keepdim=True)
+        mean_B111 = grey(mixed_BCHW).mean(dim=(1, 2, 3), keepdim=True)
         mixed_BCHW = torch.lerp(mean_B111, mixed_BCHW, factors[1]).clamp(0, white)
     if saturation and images.shape[1] == 3:
-        mixed_BCHW = torch.lerp(_grey(mixed_BCHW), mixed_BCHW, factors[2]).clamp(0, white)
+        mixed_BCHW = torch.lerp(grey(mixed_BCHW), mixed_BCHW, factors[2]).clamp(0, white)
     return _as_type(mixed_BCHW, images)
 
 
@@ -139,18 +154,28 @@ def _interval(images: Tensor, size: int, side: int, generator: Generator) -> Ten
     return (distance >= 0) & (distance < side)
 
 
-def _grey(images: Tensor) -> Tensor:
+def grey(images: Tensor) -> Tensor:
+    """Return the brightness of pictures in colour, and the mean of the channels of others.
+
+    Shapes: images (batch, channels, height, width) float -> (batch, 1, height, width) float
+    Source: Recommendation ITU-R BT.601-7, section 2.5.1.
+    """
     if images.shape[1] != 3:
         return images.mean(dim=1, keepdim=True)
     return (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def _sample(images: Tensor, theta_B23: Tensor, fill: float) -> Tensor:
+def sample_by(images: Tensor, theta_B23: Tensor, fill: float = 0.0, border: str = "constant") -> Tensor:
+    """Sample pictures at places moved by an affine map each, bilinearly.
+
+    Shapes: images (batch, channels, height, width), theta (batch, 2, 3) float -> images of the same shape
+    Source: Jaderberg et al. 2015, equations 1 and 3.
+    """
     grid_BHW2 = functional.affine_grid(theta_B23, list(images.shape), align_corners=False)
     # Sampling knows no other border than zeros, so the fill is made zero for as long as it takes.
     sampled_BCHW = (
         functional.grid_sample(
-            images.float() - fill, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False
+            images.float() - fill, grid_BHW2, mode="bilinear", padding_mode=BORDERS[border], align_corners=False
         )
         + fill
     )

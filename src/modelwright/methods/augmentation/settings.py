@@ -56,3 +56,41 @@ class Augment(Settings):
     contrast: float = Field(0.0, ge=0, le=1, description="0.2: contrast times 0.8 to 1.2")
     saturation: float = Field(0.0, ge=0, le=1, description="0.2: saturation times 0.8 to 1.2; colour pictures only")
     cutout: int = Field(0, ge=0, description="side of the square that is covered, in pixels")
+    erasing: Fraction = Field(
+        0.0, ge=0, le=1, description="share of pictures of which a rectangle of 2 to 33 % of the area is covered"
+    )
+    noise: float = Field(0.0, ge=0, le=1, description="0.05: normal noise of 5 % of the way from black to white")
+    blur: float = Field(0.0, ge=0, le=20, description="largest deviation of a Gaussian blur, in pixels")
+    border: Literal["constant", "nearest", "reflect"] = Field(
+        "constant",
+        description="what comes into view where a picture is moved: the zero of normalised pictures, the nearest pixel of the "
+        "edge, or the picture mirrored in the edge",
+    )
+    policy: Literal["none", "trivial", "rand"] = Field(
+        "none",
+        description="trivial: each picture is changed in one of 14 ways, with a drawn strength; rand: in `changes` of them, with "
+        "the strength given",
+    )
+    changes: int = Field(2, ge=1, le=14, description="changes of each picture, for policy rand")
+    strength: Fraction = Field(0.3, gt=0, le=1, description="strength of each change, for policy rand")
+
+
+class AugmentText(Settings):
+    """Each training text is changed a little, anew in every epoch."""
+
+    serves: ClassVar[tuple[str, ...]] = ("text",)
+    delete: Fraction = Field(0.0, ge=0, lt=1, description="share of tokens that are left out")
+    hide: Fraction = Field(0.0, ge=0, lt=1, description="share of tokens that become the unknown token")
+    swap: Fraction = Field(0.0, ge=0, lt=1, description="share of tokens that change places with a neighbour")
+
+
+class AugmentTable(Settings):
+    """Each training row of a table is changed a little, anew in every epoch."""
+
+    serves: ClassVar[tuple[str, ...]] = ("tabular",)
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="deviation of normal noise on scaled numbers that are there, in their units after scaling",
+    )

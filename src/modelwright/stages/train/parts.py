@@ -14,7 +14,7 @@ from ...core.randomness import derive_seed
 from ...core.settings import AUTO
 from ...core.stage import Context
 from ...core.units import parse_span
-from ...engine.augment import build_augment
+from ...engine.augment import build_augment, build_augment_table, build_augment_text
 from ...engine.averaging import Average
 from ...engine.cadence import Cadence
 from ...engine.guard import Guard
@@ -165,7 +165,15 @@ def build_loader(context: Context, task: Task, training: Examples, private: Priv
 
 def build_load(settings: Train, task: Task, training: Examples, seed: int) -> Load:
     """Build the function that makes the training batch of a step; its randomness comes from the seed and the step."""
-    augment = build_augment(settings.augment, task.modality, training.learnt)
+    augments = [
+        change
+        for change in (
+            build_augment(settings.augment, task.modality, training.learnt),
+            build_augment_text(settings.augment_text, training.learnt),
+            build_augment_table(settings.augment_table),
+        )
+        if change
+    ]
     mixes = [registry.function_of("mixing", choice.kind)(choice) for choice in settings.mixing]
     classes = len(training.learnt.get("classes", ()))
 
@@ -174,10 +182,10 @@ def build_load(settings: Train, task: Task, training: Examples, seed: int) -> Lo
             # Poisson sampling may draw nobody; there is nothing to collate then.
             return Batch({}, torch.empty(0, dtype=torch.int64), indices)
         batch = task.collate(training, indices, room)
-        if not (augment or mixes):
+        if not (augments or mixes):
             return batch
         generator = torch.Generator().manual_seed(derive_seed(seed, "step", step))
-        if augment:
+        for augment in augments:
             batch = augment(batch, generator)
         for mix in mixes:
             batch = mix(batch, classes, generator)

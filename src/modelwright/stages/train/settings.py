@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ...core.settings import CLASSIFICATION, Auto, Choice, Fraction, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
-from ...methods.augmentation.settings import Augment
+from ...methods.augmentation.settings import Augment, AugmentTable, AugmentText
 from .combinations import conflicts_of
 from .private_conflicts import disagreements_of, private_conflicts_of
 
@@ -91,6 +91,10 @@ class Train(Settings):
         "none", validate_default=True, description="what becomes of the training part before training begins"
     )
     augment: Augment = Field(Augment(), description="how training pictures are changed (task image only)")
+    augment_text: AugmentText = Field(AugmentText(), description="how training texts are changed (task text only)")
+    augment_table: AugmentTable = Field(
+        AugmentTable(), description="how rows of tables are changed (task tabular only)"
+    )
     mixing: Sequence[Annotated[Any, Choice("mixing")]] = Field(
         (), description="what happens to a training batch: label_smoothing, mixup, cutmix, in this order"
     )
