@@ -2,8 +2,8 @@
 
 The network is the peer's, with 93,322 parameters. What makes it fast: channels-last bf16 autocast, a batch whose
 activations stay in the cache, freed memory that is kept, and one short cycle of Adam with label smoothing and a
-learning rate that rises and falls to zero, so that one pass over the data is enough. Where it was not, the next pass is
-another cycle at half the learning rate.
+learning rate that rises and falls to zero, so that two thirds of a pass over the data are enough. Where they were not, another
+cycle follows, over other images at first and at half the learning rate.
 
 Usage: python ours_digits.py --data FOLDER --seed 0 --accuracy 0.99 --max-epochs 15
 """
@@ -15,17 +15,24 @@ import sys
 import time
 from pathlib import Path
 
-SCHEDULE = {"kind": "linear", "warm_up": "25 %"}
-OPTIMISER = {"kind": "adam", "lr": 6e-3, "beta1": 0.85, "beta2": 0.95}
+SCHEDULE = {"kind": "linear", "warm_up": "20 %"}
+OPTIMISER = {"kind": "adam", "lr": 5e-3, "beta1": 0.85, "beta2": 0.95}
 SMOOTHING = {"kind": "label_smoothing", "amount": 0.1}
-BATCH = 128
+# Found on 10,000 images held out of the training part.
+BATCH, CYCLE = 96, 420
 
 
 def recipe_for(folder: Path, seed: int):
     """Return the recipe of this run."""
     from modelwright.core.recipe import recipe_from
 
-    train = {"length": "1 epochs", "batch": BATCH, "optimiser": OPTIMISER, "schedule": SCHEDULE, "mixing": [SMOOTHING]}
+    train = {
+        "length": f"{CYCLE} steps",
+        "batch": BATCH,
+        "optimiser": OPTIMISER,
+        "schedule": SCHEDULE,
+        "mixing": [SMOOTHING],
+    }
     sections = {"task": "image", "data": {"kind": "idx", "path": str(folder)}, "model": "cnn"}
     return recipe_from({"version": 1, "seed": seed, **sections, "train": {**train, "precision": "bfloat16"}}, Path())
 
@@ -44,16 +51,16 @@ def read_parts(recipe, task):
 
 
 class TestLook:
-    """State: the accuracies seen so far; looks at the test part after each epoch and stops when it is good enough."""
+    """State: the accuracies seen so far; looks at the test part after so many steps and stops when it is good enough."""
 
-    def __init__(self, predictor, test, steps_per_epoch: int, accuracy: float) -> None:
-        self.predictor, self.test, self.steps_per_epoch, self.accuracy = predictor, test, steps_per_epoch, accuracy
+    def __init__(self, predictor, test, every: int, accuracy: float) -> None:
+        self.predictor, self.test, self.every, self.accuracy = predictor, test, every, accuracy
         self.accuracies: list[float] = []
         self.seconds = 0.0
 
     def __call__(self, moment) -> bool:
-        """Look when an epoch has ended."""
-        if (moment.step + 1) % self.steps_per_epoch:
+        """Look when it is time."""
+        if (moment.step + 1) % self.every:
             return False
         began = time.perf_counter()
         answers = self.predictor.predict(self.test).argmax(axis=1)
@@ -62,10 +69,10 @@ class TestLook:
         return self.accuracies[-1] >= self.accuracy
 
 
-def train_until(folder: Path, seed: int, accuracy: float, max_epochs: int) -> dict[str, object]:
-    """Train epoch by epoch, look at the test part after each, and stop at the first that reaches the accuracy.
+def train_until(folder: Path, seed: int, accuracy: float, max_cycles: int) -> dict[str, object]:
+    """Train cycle by cycle, look at the test part after each, and stop at the first that reaches the accuracy.
 
-    Units: seconds: training and looking, from the first step; examples_per_second: of training alone.
+    Units: seconds and cpu_seconds (of all threads): training and looking, from the first step; examples_per_second: of training alone.
     """
     import torch
 
@@ -83,37 +90,37 @@ def train_until(folder: Path, seed: int, accuracy: float, max_epochs: int) -> di
     settings, task = recipe.sections["train"], build_task(recipe.sections["task"])
     training, test = read_parts(recipe, task)
     sampler = build_sampler(settings, training, derive_seed(seed, "sampler"))
-    per_epoch = sampler.steps_per_epoch
     torch.manual_seed(derive_seed(seed, "build"))
     layout = Local(precision=settings.precision)
     network = layout.place(registry.function_of("model", "cnn")(recipe.sections["model"], training.learnt))
     optimiser = registry.function_of("optimiser", "adam")(settings.optimiser, network.named_parameters())
-    cycle = registry.function_of("schedule", "linear")(settings.schedule, per_epoch, per_epoch)
+    cycle = registry.function_of("schedule", "linear")(settings.schedule, CYCLE, CYCLE)
     turn = Turn(
         "model",
         network,
         lambda batch: task.losses(network, batch),
         task.sizes,
         optimiser,
-        lambda step: cycle(step % per_epoch) / 2 ** (step // per_epoch),
+        lambda step: cycle(step % CYCLE) / 2 ** (step // CYCLE),
     )
-    look = TestLook(torch_predictor(network, task, training.learnt), test, per_epoch, accuracy)
+    look = TestLook(torch_predictor(network, task, training.learnt), test, CYCLE, accuracy)
     loader = Loader(build_load(settings, task, training, derive_seed(seed, "load")), None)
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     train(
         turns=[turn],
-        batches=loader.batches(sampler.batches(0, max_epochs * per_epoch)),
+        batches=loader.batches(sampler.batches(0, max_cycles * CYCLE)),
         layout=layout,
         objective=build_objective(settings, training),
         rules=[Guard()],
         observers=[look],
         seed_of_step=lambda step: derive_seed(seed, "step", step),
     )
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "reached": look.accuracies[-1] >= accuracy,
-        "examples_per_second": len(training) * len(look.accuracies) / (seconds - look.seconds),
+        "examples_per_second": BATCH * CYCLE * len(look.accuracies) / (seconds - look.seconds),
         "accuracies": look.accuracies,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }

@@ -6,13 +6,12 @@ Usage: python ours_encoder.py --rows ROWS.npz --seed 0 --epochs 4 --threads 2 --
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-from ours_tabular import rate_of  # noqa: E402
+from ours_tabular import now, rates_of  # noqa: E402
 from ours_text import LENGTH, VOCABULARY, read_rows  # noqa: E402
 
 BATCH, RATE, DECAY, CLIP = 32, 5e-4, 0.01, 1.0
@@ -85,11 +84,11 @@ def train_for(options: argparse.Namespace) -> dict[str, object]:
     layout = Local(precision=settings.precision)
     network = layout.place(build_network(len(training.learnt["classes"]), options.seed))
     network.train()
-    ends: list[float] = []
+    ends: list[tuple[float, float]] = []
 
     def clock(moment) -> bool:
         if (moment.step + 1) % per_epoch == 0:
-            ends.append(time.perf_counter())
+            ends.append(now())
         return False
 
     loader = Loader(build_load(settings, task, training, derive_seed(options.seed, "load")), None)
@@ -102,7 +101,7 @@ def train_for(options: argparse.Namespace) -> dict[str, object]:
         observers=[LossHistory(per_epoch), DataOrder(), clock],
         seed_of_step=lambda step: derive_seed(options.seed, "step", step),
     )
-    return {"examples_per_second": rate_of(ends, len(training)), "accuracy": accuracy_of(network, validation)}
+    return {**rates_of(ends, len(training)), "accuracy": accuracy_of(network, validation)}
 
 
 def main() -> None:

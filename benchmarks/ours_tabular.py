@@ -55,9 +55,16 @@ def accuracy_of(network, columns: dict) -> float:
     return float((answers == torch.from_numpy(columns["target"])).float().mean())
 
 
-def rate_of(ends: list[float], examples: int) -> float:
-    """Return the examples/s of all epochs but the first, from the moments at which the epochs ended."""
-    return examples * (len(ends) - 1) / (ends[-1] - ends[0])
+def now() -> tuple[float, float]:
+    """Return what a clock on the wall says, and the processor time of all threads of this process so far, in seconds."""
+    return time.perf_counter(), time.process_time()
+
+
+def rates_of(ends: list[tuple[float, float]], examples: int) -> dict[str, float]:
+    """Return the examples/s of all epochs but the first, by both clocks, from the moments at which the epochs ended."""
+    passed = [last - first for first, last in zip(ends[0], ends[-1], strict=True)]
+    names = ("examples_per_second", "examples_per_cpu_second")
+    return {name: examples * (len(ends) - 1) / seconds for name, seconds in zip(names, passed, strict=True)}
 
 
 def train_for(options: argparse.Namespace) -> dict[str, object]:
@@ -85,11 +92,11 @@ def train_for(options: argparse.Namespace) -> dict[str, object]:
     total = options.epochs * per_epoch
     layout = Local()
     network = layout.place(build_network(learnt, options.seed))
-    ends: list[float] = []
+    ends: list[tuple[float, float]] = []
 
     def clock(moment) -> bool:
         if (moment.step + 1) % per_epoch == 0:
-            ends.append(time.perf_counter())
+            ends.append(now())
         return False
 
     loader = Loader(build_load(settings, task, training, derive_seed(options.seed, "load")), None)
@@ -102,7 +109,7 @@ def train_for(options: argparse.Namespace) -> dict[str, object]:
         observers=[LossHistory(per_epoch), DataOrder(), clock],
         seed_of_step=lambda step: derive_seed(options.seed, "step", step),
     )
-    return {"examples_per_second": rate_of(ends, len(training)), "accuracy": accuracy_of(network, validation)}
+    return {**rates_of(ends, len(training)), "accuracy": accuracy_of(network, validation)}
 
 
 def main() -> None:

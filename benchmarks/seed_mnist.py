@@ -20,14 +20,15 @@ def compare(runs: list[dict]) -> dict[str, object]:
     """Reduce the runs of all seeds to one spread per quantity; a ratio above 1 is in our favour, seed by seed."""
     report: dict[str, object] = {
         f"{quantity}_{side}": spread([run[side][quantity] for run in runs])
-        for quantity in ("seconds", "examples_per_second")
+        for quantity in ("seconds", "cpu_seconds", "examples_per_second")
         for side in ("peer", "ours")
     }
     report["epochs_peer"] = spread([len(run["peer"]["accuracies"]) for run in runs])
-    report["epochs_ours"] = spread([len(run["ours"]["accuracies"]) for run in runs])
+    report["cycles_ours"] = spread([len(run["ours"]["accuracies"]) for run in runs])
     report["reached_peer"] = sum(run["peer"]["reached"] for run in runs)
     report["reached_ours"] = sum(run["ours"]["reached"] for run in runs)
     report["time_ratio"] = spread([run["peer"]["seconds"] / run["ours"]["seconds"] for run in runs])
+    report["cpu_time_ratio"] = spread([run["peer"]["cpu_seconds"] / run["ours"]["cpu_seconds"] for run in runs])
     report["rate_ratio"] = spread(
         [run["ours"]["examples_per_second"] / run["peer"]["examples_per_second"] for run in runs]
     )

@@ -72,6 +72,7 @@ def compare(runs: list[dict]) -> dict[str, object]:
     report: dict[str, object] = {}
     for side in SIDES:
         report[f"seconds_{side}"] = spread([run[side]["seconds"] for run in runs])
+        report[f"cpu_seconds_{side}"] = spread([run[side]["cpu_seconds"] for run in runs])
         report[f"examples_per_second_{side}"] = spread([run[side]["examples_per_second"] for run in runs])
         report[f"epochs_{side}"] = spread([len(run[side]["accuracies"]) for run in runs])
         report[f"accuracy_{side}"] = spread([run[side]["accuracies"][-1] for run in runs])
@@ -79,6 +80,9 @@ def compare(runs: list[dict]) -> dict[str, object]:
     for side in ("ours", "ours_float32"):
         name = side.removeprefix("ours")
         report[f"time_ratio{name}"] = spread([run["peer"]["seconds"] / run[side]["seconds"] for run in runs])
+        report[f"cpu_time_ratio{name}"] = spread(
+            [run["peer"]["cpu_seconds"] / run[side]["cpu_seconds"] for run in runs]
+        )
         report[f"rate_ratio{name}"] = spread(
             [run[side]["examples_per_second"] / run["peer"]["examples_per_second"] for run in runs]
         )

@@ -6,7 +6,6 @@ Usage: python hf_trainer.py --rows ROWS.npz --seed 0 --epochs 4 --threads 2 --pr
 import json
 import sys
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from ours_encoder import BATCH, CLIP, DECAY, RATE, accuracy_of, build_network, read_options  # noqa: E402
-from ours_tabular import rate_of  # noqa: E402
+from ours_tabular import now, rates_of  # noqa: E402
 from ours_text import read_rows  # noqa: E402
 
 
@@ -41,7 +40,7 @@ class Clock(transformers.TrainerCallback):
         self.ends = []
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        self.ends.append(time.perf_counter())
+        self.ends.append(now())
 
 
 def collate(texts: list[dict]) -> dict[str, torch.Tensor]:
@@ -93,7 +92,7 @@ def main() -> None:
             WithLoss(network), arguments, data_collator=collate, train_dataset=texts, callbacks=[clock]
         )
         trainer.train()
-    result = {"examples_per_second": rate_of(clock.ends, len(texts)), "accuracy": accuracy_of(network, validation)}
+    result = {**rates_of(clock.ends, len(texts)), "accuracy": accuracy_of(network, validation)}
     about = {"seed": options.seed, "threads": options.threads, "precision": options.precision}
     versions = {
         "torch": torch.__version__,

@@ -6,7 +6,6 @@ Usage: python lightning_tabular.py --rows ROWS.npz --seed 0 --epochs 4 --threads
 import json
 import logging
 import sys
-import time
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, T
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "src")]
 
-from ours_tabular import BATCH, RATE, accuracy_of, build_network, rate_of, read_options, read_rows  # noqa: E402
+from ours_tabular import BATCH, RATE, accuracy_of, build_network, now, rates_of, read_options, read_rows  # noqa: E402
 
 
 class Wrapped(lightning.LightningModule):
@@ -33,7 +32,7 @@ class Wrapped(lightning.LightningModule):
         return torch.nn.functional.cross_entropy(self.network(*inputs), targets)
 
     def on_train_epoch_end(self):
-        self.ends.append(time.perf_counter())
+        self.ends.append(now())
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.network.parameters(), lr=RATE, fused=True)
@@ -72,7 +71,7 @@ def main() -> None:
     )
     trainer.fit(module, build_loader(TensorDataset(*tensors), options.batched, options.workers))
     result = {
-        "examples_per_second": rate_of(module.ends, len(tensors[0])),
+        **rates_of(module.ends, len(tensors[0])),
         "accuracy": accuracy_of(module.network, validation),
     }
     about = {"seed": options.seed, "threads": options.threads, "batched": options.batched, "workers": options.workers}

@@ -5,7 +5,6 @@ Usage: python skorch_tabular.py --rows ROWS.npz --seed 0 --epochs 4 --threads 1 
 
 import json
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "src")]
 
-from ours_tabular import BATCH, RATE, accuracy_of, build_network, rate_of, read_options, read_rows  # noqa: E402
+from ours_tabular import BATCH, RATE, accuracy_of, build_network, now, rates_of, read_options, read_rows  # noqa: E402
 
 
 class Clock(skorch.callbacks.Callback):
@@ -27,7 +26,7 @@ class Clock(skorch.callbacks.Callback):
         return self
 
     def on_epoch_end(self, net, **kwargs):
-        self.ends.append(time.perf_counter())
+        self.ends.append(now())
 
 
 def whole_batches(dataset, batch_size: int, **kwargs) -> DataLoader:
@@ -66,7 +65,7 @@ def main() -> None:
     )
     net.fit(inputs, columns["target"])
     result = {
-        "examples_per_second": rate_of(dict(net.callbacks_)["clock"].ends, len(columns["target"])),
+        **rates_of(dict(net.callbacks_)["clock"].ends, len(columns["target"])),
         "accuracy": accuracy_of(net.module_, validation),
     }
     about = {"seed": options.seed, "threads": options.threads, "batched": options.batched}
