@@ -116,6 +116,13 @@ ELSEWHERE = {
     "train.save.keep": "test_saving",
     "train.threads": "test_threads",
     "train.memory": "test_memory_changes_no_bytes",
+    "plan.budget.memory": "test_the_largest_micro_batch_that_fits_is_trained_with (plan/test_plan.py)",
+    "plan.budget.time": "test_nothing_runs_that_does_not_fit_and_a_change_that_would_is_named (plan/test_plan.py)",
+    "plan.budget.energy": "test_every_limit_refuses_and_names_what_would_fit (plan/test_plan.py)",
+    "plan.budget.cost": "test_every_limit_refuses_and_names_what_would_fit (plan/test_plan.py)",
+    "plan.margin": "test_a_plan_says_what_a_run_will_need_and_its_keys_change_it (plan/test_plan.py)",
+    "plan.price": "test_a_plan_says_what_a_run_will_need_and_its_keys_change_it (plan/test_plan.py)",
+    "plan.machine": "test_a_plan_says_what_a_run_will_need_and_its_keys_change_it (plan/test_plan.py)",
     "tune.space": "test_every_domain_is_read (test_tune_space.py)",
     "tune.method": "test_a_grid_is_gone_through_and_ends, test_what_is_learnt_from_trials_moves_the_search (test_tune_search.py)",
     "tune.trials": "test_the_same_seed_searches_alike_and_keys_change_what_is_found (test_tune.py)",
@@ -191,7 +198,7 @@ def keys_of(settings: type[Settings], prefix: str) -> Iterator[str]:
 def test_every_key_of_every_stage_is_tried() -> None:
     known = {
         key
-        for stage in ("tune", "prepare", "train", "compress", "evaluate", "audit", "prove_resume", "release")
+        for stage in ("tune", "prepare", "plan", "train", "compress", "evaluate", "audit", "prove_resume", "release")
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
     } | {key for section in ("energy",) for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)}
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)

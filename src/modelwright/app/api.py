@@ -10,6 +10,7 @@ from ..core import registry
 from ..core.errors import GateFailed
 from ..core.execute import go_on
 from ..core.execute import run as execute
+from ..core.files import read_json
 from ..core.recipe import Recipe, load_recipe
 from ..core.run import Run
 from ..core.stage import OnProgress
@@ -47,6 +48,7 @@ def _run_in(
         publish(Run(folder))
         raise
     publish(made)
+    registry.function_of("action", "settle")(made.folder)
     if until in (None, "prove_resume"):
         _refuse_disproved(made)
     return made
@@ -72,6 +74,22 @@ def tune(recipe: Where, *overrides: str, **options: Any) -> Run:
 def prepare(recipe: Where, *overrides: str, **options: Any) -> Run:
     """Run a recipe up to the stage `prepare`."""
     return run(recipe, *overrides, until="prepare", **options)
+
+
+def plan(recipe: Where, *overrides: str, **options: Any) -> Run:
+    """Run a recipe up to the stage `plan`.
+
+    Raises:
+        BudgetError: nothing that the recipe leaves open fits its budget.
+    """
+    return run(recipe, *overrides, until="plan", **options)
+
+
+def planned(folder: Where) -> dict[str, Any]:
+    """Return what was planned of the run in a folder; nothing where it was not."""
+    artifact = Run(Path(folder)).artifact("plan")
+    found: dict[str, Any] = read_json(artifact.path / "plan.json") if artifact else {}
+    return found
 
 
 def train(recipe: Where, *overrides: str, **options: Any) -> Run:

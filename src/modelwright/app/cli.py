@@ -17,11 +17,12 @@ from .words import say
 STAGES = {
     "tune": "search for better settings, judged on the validation part",
     "prepare": "read the data and deal it out into parts",
+    "plan": "say what a run will cost before it runs, and choose what fits",
     "train": "train the model",
     "compress": "make the model smaller and faster, and measure what it costs",
     "evaluate": "judge the model on the test part",
     "explain": "show why the model answers as it does, and put the explanations to the test",
-    "audit": "look at privacy, fairness and security, claimed against measured",
+    "audit": "look at privacy, claimed against measured",
     "prove-resume": "kill and resume this very training, and prove that it ends in the same bytes",
     "release": "judge the gates and make the signed folder",
 }
@@ -291,7 +292,13 @@ def _doctor_arguments(command: argparse.ArgumentParser) -> None:
     pass
 
 
+def _plan_arguments(command: argparse.ArgumentParser) -> None:
+    _recipe_arguments(command)
+    command.add_argument("--html", type=Path, metavar="FILE", help="write the picture of memory over a step, too")
+
+
 _ARGUMENTS = {
+    "plan": _plan_arguments,
     "init": _init_arguments,
     "prepare": _prepare_arguments,
     "check": _check_arguments,

@@ -106,6 +106,38 @@ def prepare(options: Namespace) -> dict[str, Any]:
 run = tune = train = compress = evaluate = explain = audit = prove_resume = release = _stage_verb
 
 
+def plan(options: Namespace) -> dict[str, Any]:
+    """Say what a run will cost, and write the picture of it on demand."""
+    from ..core.recipe import load_recipe
+    from . import api
+    from .planned import lines_of
+    from .screen import Screen
+
+    recipe = load_recipe(options.recipe, tuple(options.overrides))
+    # A search would run before the plan, and take as long as it takes; the plan is of the recipe as it is written.
+    recipe = recipe.without("tune") if "tune" in recipe.sections else recipe
+    if options.smoke:
+        recipe = _smaller(recipe, "plan")
+    if options.dry_run:
+        return _dry_run(recipe, "plan", options)
+    with Screen() as screen:
+        made = api.run(
+            recipe,
+            until="plan",
+            runs=options.runs,
+            on_progress=screen.on_progress,
+            from_scratch=options.from_scratch,
+            allow_change=options.allow_change,
+        )
+    found = api.planned(made.folder)
+    if options.html:
+        from .report.planned import write_plan
+
+        write_plan(options.html, found)
+    _print(lines_of(found), options)
+    return {"run": str(made.folder), "plan": found, "evidence": [item.to_json() for item in made.evidence()]}
+
+
 def _told(made: Any, options: Namespace) -> dict[str, Any]:
     from .publish import RELEASE
 

@@ -33,7 +33,18 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     # In life-cycle order; the core itself orders them by what they need and give.
     "stage": {
         name: (f"{HERE}.stages.{name}.settings:STAGE",)
-        for name in ("tune", "prepare", "train", "compress", "evaluate", "explain", "audit", "prove_resume", "release")
+        for name in (
+            "tune",
+            "prepare",
+            "plan",
+            "train",
+            "compress",
+            "evaluate",
+            "explain",
+            "audit",
+            "prove_resume",
+            "release",
+        )
     },
     # The sections of a recipe that belong to no stage: one part, chosen by name from the kind given here, or plain settings.
     "section": {
@@ -60,6 +71,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "explain_row": ("", f"{HERE}.stages.prepare.ledger:explain_row"),
         "open": ("", f"{HERE}.engine.predictor:open_predictor"),
         "answer": ("", f"{HERE}.engine.answering:answer_arrays"),
+        "settle": ("", f"{HERE}.stages.plan.ledger:settle"),
         "detect": ("", f"{HERE}.sources.detect:detect"),
     },
     # Task -> the model that is trained beside every recipe of it, as the honest floor.
@@ -121,6 +133,11 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrained": {
         "backbone": ("", f"{HERE}.models.backbone:read_weights"),
         "hf": ("", f"{HERE}.models.hugging_face:read_weights"),
+    },
+    # Stage -> what walks through it on tensors without memory, for the plan.
+    "rehearsal": {
+        "train": ("", f"{HERE}.stages.train.rehearsal:rehearse"),
+        "evaluate": ("", f"{HERE}.stages.evaluate.rehearsal:rehearse"),
     },
     "compression": _parts(
         "methods.compression.settings",

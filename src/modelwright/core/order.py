@@ -43,7 +43,12 @@ def order(recipe: Recipe, until: str | None = None, stages: dict[str, Stage] | N
         wanted = dict(before)
         _add_needs([editor.name], wanted, stages, recipe)
         own = {editor.name, *_ancestors(editor.name, wanted)}
-        edited = [name for name in before if name not in own and {name, *stages[name].reads} & set(editor.edits)]
+        # Editors wait for each other only by what they need: one cannot come before another and after it.
+        edited = [
+            name
+            for name in before
+            if name not in own and not stages[name].edits and {name, *stages[name].reads} & set(editor.edits)
+        ]
         if edited:
             before = {name: parents | ({editor.name} if name in edited else set()) for name, parents in wanted.items()}
     # What gathers evidence waits for all that may claim some, except those that need what it gives.

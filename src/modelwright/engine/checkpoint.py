@@ -81,7 +81,7 @@ def _fill(place: Path, tensors: Tensors, state: bytes, shard_bytes: int) -> None
     shards = list(_shards(tensors, shard_bytes))
     for number, shard in enumerate(shards, 1):
         name = f"tensors-{number:05d}-of-{len(shards):05d}.safetensors"
-        files[name] = _write(place / name, save(_apart(shard)))
+        files[name] = _write(place / name, save(set_apart(shard)))
     files[STATE] = _write(place / STATE, state)
     _write(place / MANIFEST, _manifest(files))
 
@@ -99,7 +99,7 @@ def _shards(tensors: Tensors, shard_bytes: int) -> Iterator[Tensors]:
     yield shard
 
 
-def _apart(shard: Tensors) -> Tensors:
+def set_apart(shard: Tensors) -> Tensors:
     """Return the tensors with memory of their own, as the format demands: weights that are tied share theirs."""
     seen: set[int] = set()
     found: Tensors = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -31,6 +32,14 @@ class Fit:
     n: int
 
 
+def draw_samples(training: Examples, validation: Examples, generator: np.random.Generator) -> Iterator[Examples]:
+    """Yield a sample of each part, both of the same size; of a language model as many windows as hold so many tokens."""
+    most = EXAMPLES if "classes" in training.learnt else max(1, min(EXAMPLES, TOKENS // training.learnt["length"]))
+    n = min(len(training), len(validation), most)
+    for part in (training, validation):
+        yield part.take(np.sort(generator.permutation(len(part))[:n]))
+
+
 def measure_fit(predictor: Predictor, training: Examples, validation: Examples, *, plain: bool, seed: int) -> Fit:
     """Ask a model about a sample of the training part and one of the validation part, of the same size.
 
@@ -39,10 +48,9 @@ def measure_fit(predictor: Predictor, training: Examples, validation: Examples, 
     generator = np.random.default_rng(seed)
     if "classes" not in predictor.learnt:
         return _measure_language(predictor, training, validation, plain, generator)
-    n = min(len(training), len(validation), EXAMPLES)
     answers, targets = [], []
-    for part in (training, validation):
-        sample = part.take(np.sort(generator.permutation(len(part))[:n]))
+    for sample in draw_samples(training, validation, generator):
+        n = len(sample)
         answers.append(predictor.predict(sample))
         targets.append(np.asarray(sample.columns["target"]))
     right = [answer[np.arange(n), target] for answer, target in zip(answers, targets, strict=True)]
@@ -69,11 +77,9 @@ def _measure_language(
 ) -> Fit:
     """Measure losses by window, each counted alike; guessing knows how frequent each token of the training part is."""
     assert predictor.losses is not None, "what has no classes is trained by steps"
-    most = max(1, min(EXAMPLES, TOKENS // predictor.learnt["length"]))
-    n = min(len(training), len(validation), most)
-    losses = [
-        predictor.losses(part.take(np.sort(generator.permutation(len(part))[:n])))[0] for part in (training, validation)
-    ]
+    samples = list(draw_samples(training, validation, generator))
+    n = len(samples[0])
+    losses = [predictor.losses(sample)[0] for sample in samples]
     counts = np.bincount(np.asarray(cast(Ragged, training.columns["tokens"]).values))
     shares = counts[counts > 0] / counts.sum()
     measured = Losses(

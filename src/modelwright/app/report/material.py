@@ -40,6 +40,7 @@ class Material:
     explanation: dict[str, Any] = field(default_factory=dict)
     explained: Path = Path()
     compression: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -105,6 +106,7 @@ def read_material(run: Run, served: Path | None = None) -> Material:
         problems=tuple(dict.fromkeys(problems)),
         feedback=feedback,
         audit=attempt(lambda: _read(artifact("audit"), "summary.json"), {}),
+        plan=attempt(lambda: _read(artifact("plan"), "plan.json"), {}),
         tuning=attempt(lambda: _read_tuning(artifact("tuning")), {}),
         explanation=attempt(lambda: _read(explanation, "summary.json"), {}),
         explained=explanation.path if explanation else run.folder,

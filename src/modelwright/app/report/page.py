@@ -22,6 +22,7 @@ from .lineage import view_lineage
 from .listing import list_evidence, list_recipe
 from .material import Material, read_material
 from .metrics import compare_floors, group_metrics, list_methods, pick_headline, view_folds
+from .planned import render_plan
 from .privacy import view_privacy
 from .reliability import view_reliability
 from .sheet import view_sheet
@@ -88,6 +89,7 @@ def _view(material: Material) -> dict[str, Any]:
         "feedback": view_feedback(material.feedback),
         "fairness": view_fairness(material.audit.get("fairness") or {}),
         "privacy": view_privacy(material.training, material.audit.get("privacy") or {}),
+        "planned": render_plan(material.plan, {item.name: item for item in material.claims()}),
         "tuning": view_tuning(material.tuning, material.events),
         "explaining": view_explaining(material.explanation, material.explained),
         "compression": view_compression(material.compression),

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .parameter_groups import is_plain
+
 PARTS = ("codes", "scale", "qmap")
 # Between the name of a tensor and that of its part; no name of a state has it.
 MARK = ":"
@@ -19,7 +21,7 @@ def unpack_state(values: dict[str, Any]) -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        if type(value) in (Tensor, torch.nn.Parameter) or not isinstance(value, Tensor):
+        if not isinstance(value, Tensor) or is_plain(value):
             flat[name] = value
         else:
             quantised: Any = value

@@ -68,13 +68,16 @@ def can_fuse(groups: list[dict[str, Any]], devices: tuple[str, ...]) -> bool:
 
     Source: torch.optim.Adam, argument `fused`; sharded tensors are left to the other implementations.
     """
-    import torch
-
-    plain = (torch.Tensor, torch.nn.Parameter)
     tensors = [tensor for group in groups for tensor in group["params"]]
-    return all(
-        type(tensor) in plain and tensor.device.type in devices and tensor.is_floating_point() for tensor in tensors
-    )
+    return all(is_plain(tensor) and tensor.device.type in devices and tensor.is_floating_point() for tensor in tensors)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Say whether a tensor is not made of others, as sharded and quantised ones are.
+
+    Source: torch.utils._python_dispatch.is_traceable_wrapper_subclass, whose protocol this is.
+    """
+    return getattr(type(tensor), "__tensor_flatten__", None) is None
 
 
 def set_learning_rates(optimiser: Optimiser, factor: float) -> None:

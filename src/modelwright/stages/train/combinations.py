@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...core.settings import AUTO
+
 if TYPE_CHECKING:
     from .settings import Train
 
@@ -23,11 +25,18 @@ class Conflict:
 
 LATER = "it needs the whole gradient, which is never there"
 WITHOUT = "set train.gradient_release: false, or"
+
+
+def splits(train: Any) -> bool:
+    """Say whether a batch is cut into micro-batches; what is left to the plan is judged when it has been decided."""
+    return train.micro_batch != AUTO and 0 < train.micro_batch < train.batch
+
+
 CONFLICTS = (
     Conflict(
         "gradient_release: true",
         "micro_batch",
-        lambda train: train.gradient_release and 0 < train.micro_batch < train.batch,
+        lambda train: train.gradient_release and splits(train),
         "the gradient of a batch is whole after its last micro-batch only",
         f"{WITHOUT} leave train.micro_batch out and set train.checkpointing: blocks",
     ),
@@ -62,7 +71,7 @@ CONFLICTS = (
     Conflict(
         "objective: group_robust",
         "micro_batch",
-        lambda train: train.objective.kind == "group_robust" and 0 < train.micro_batch < train.batch,
+        lambda train: train.objective.kind == "group_robust" and splits(train),
         "the mean loss of a group in a micro-batch is not its mean loss in the batch",
         "leave train.micro_batch out, or set train.objective: reweighing",
     ),

@@ -36,7 +36,7 @@ def run(context: Context) -> None:
     subset = context.settings.subset
     training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
     task = build_task(context.recipe.sections["task"])
-    trained = _fit(context, task, _resample(context, task, training), validation)
+    trained = _fit(context, task, resample(context, task, training), validation)
     trained.record["diagnosis"] = diagnose(context, trained, training, validation)
     folder = context.work / "model"
     # A killed process may have left a part of it.
@@ -51,7 +51,8 @@ def run(context: Context) -> None:
     context.claim(*private_claims(trained.record, about), _energy_per_example(context, trained, about))
 
 
-def _resample(context: Context, task: Task, training: Examples) -> Examples:
+def resample(context: Context, task: Task, training: Examples) -> Examples:
+    """Change the training part as the recipe says, before training begins."""
     settings = context.settings.resample
     seed = derive_seed(context.recipe.seed, "resample")
     resampled: Examples = registry.function_of("resampling", settings.kind)(settings, training, task.modality, seed)

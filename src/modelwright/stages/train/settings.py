@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ...core.settings import CLASSIFICATION, Auto, Choice, Fraction, Length, Sequence, Settings
+from ...core.settings import AUTO, CLASSIFICATION, Auto, Choice, Fraction, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
 from ...methods.augmentation.settings import Augment, AugmentTable, AugmentText
@@ -65,8 +65,10 @@ class Train(Settings):
 
     length: Length = Field(Span(10, "epochs"), description="how long to train: '10 epochs' or '500 steps'")
     batch: int = Field(64, ge=1, description="examples per optimiser step")
-    micro_batch: int = Field(
-        0, ge=0, description="examples per forward pass, accumulated to a batch; 0: the whole batch at once"
+    micro_batch: Annotated[int, Field(ge=0)] | Auto = Field(
+        0,
+        description="examples per forward pass, accumulated to a batch; 0: the whole batch at once; auto: as many as plan.budget "
+        "allows, for a recipe with a section plan",
     )
     subset: Subset = Subset()
     privacy: Annotated[Any, Choice("privacy")] = Field(
@@ -118,10 +120,11 @@ class Train(Settings):
         description="bfloat16: autocast of matrix products and convolutions; bfloat16_parameters: the matrices and all between "
         "them, too, while the optimiser changes masters in float32, which are what is validated and stored",
     )
-    checkpointing: Literal["none", "blocks", "selective"] = Field(
+    checkpointing: Literal["none", "blocks", "selective"] | Auto = Field(
         "none",
         description="blocks: each block of the model computes its activations again for the gradient instead of keeping them; "
-        "selective: but keeps the results of matrix products, convolutions and attention",
+        "selective: but keeps the results of matrix products, convolutions and attention; auto: whatever is fastest under "
+        "plan.budget, for a recipe with a section plan",
     )
     low_rank: Annotated[Any, Choice("low_rank")] = Field(
         "none",
@@ -171,6 +174,13 @@ class Train(Settings):
             found = f"'train.early_stopping.measure' is accuracy, and the task {task.kind} has no classes"
             yield "early_stopping", found, "measure: loss"
         yield from disagreements_of(self, sections)
+        for name in ("micro_batch", "checkpointing"):
+            if getattr(self, name) == AUTO and "plan" not in sections:
+                yield (
+                    name,
+                    "auto, which the plan decides",
+                    "a section plan in the recipe, such as plan: {budget: {memory: 2 GiB}}",
+                )
 
 
 STAGE = Stage(

@@ -11,6 +11,7 @@ import torch
 from ...core import registry
 from ...core.errors import LayoutError
 from ...core.randomness import derive_seed
+from ...core.settings import AUTO
 from ...core.stage import Context
 from ...engine.allocator import set_cuda_allocator
 from ...engine.predictor import Predictor
@@ -42,9 +43,11 @@ def adapt_network(settings: Train, section: Any, network: torch.nn.Module, seed:
         note(
             "low rank", kind=settings.low_rank.kind, layers=layers, learning=learning, of=sum(size for size, _ in sizes)
         )
-    if settings.checkpointing != "none":
+    how = settings.checkpointing
+    if how != "none":
+        assert how != AUTO, "the plan has decided it by now"
         path: str = getattr(type(section), "block_list", "")
-        checkpoint_blocks(find_blocks(network, path, section.kind), settings.checkpointing)
+        checkpoint_blocks(find_blocks(network, path, section.kind), how)
 
 
 def build_layout(
@@ -56,7 +59,9 @@ def build_layout(
         LayoutError: batch normalisation with micro-batches.
     """
     # A micro-batch that holds the whole batch takes nothing away; but a private batch may be larger than is expected.
-    micro_batch = settings.micro_batch if settings.micro_batch < settings.batch or example_gradients else 0
+    # What was left to the plan is a number by now.
+    said = int(settings.micro_batch)
+    micro_batch = said if said < settings.batch or example_gradients else 0
     layout = Local(precision=settings.precision, micro_batch=micro_batch, example_gradients=example_gradients)
     missing = needs_of(network) - layout.provides
     if missing:

@@ -1,0 +1,62 @@
+"""Which examples take most memory together: the longest ones, where examples differ in length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...tasks.ragged import Ragged
+from ...tasks.task import Examples
+from ..predictor import BATCH, Predictor, in_batches
+
+# Steps of a recipe whose batches are looked at.
+LOOKED_AT = 20_000
+
+
+def longest_batch(sampler: Any, examples: Examples, total: int) -> np.ndarray:
+    """Return the examples of that training batch of the recipe which takes most memory.
+
+    Shapes: -> (b,) int
+    """
+    lengths = _lengths_of(examples)
+    best, most = np.empty(0, dtype=np.int64), (-1, -1)
+    for _, indices in sampler.batches(0, min(total, LOOKED_AT) if lengths is not None else 1):
+        size = _size(indices, lengths)
+        if size > most:
+            best, most = indices, size
+    return best
+
+
+def longest_chunk(examples: Examples) -> Examples:
+    """Return those examples of a part that are answered together and take most memory."""
+    lengths = _lengths_of(examples)
+    return examples.take(max(in_batches(examples), key=lambda indices: _size(indices, lengths)))
+
+
+def other_answers(rows: int, learnt: dict[str, Any]) -> int:
+    """Return how many numbers the answers to all chunks of a part but one hold."""
+    return max(0, rows - BATCH) * len(learnt.get("classes", (0,)))
+
+
+def ask(predictor: Predictor, examples: Examples) -> None:
+    """Let a predictor answer, or give the losses where nothing is to be answered."""
+    if "classes" in predictor.learnt:
+        predictor.predict(examples)
+    else:
+        assert predictor.losses is not None
+        predictor.losses(examples)
+
+
+def _lengths_of(examples: Examples) -> np.ndarray | None:
+    tokens = examples.columns.get("tokens")
+    if isinstance(tokens, Ragged):
+        return np.asarray(tokens.stop) - np.asarray(tokens.start)
+    found = examples.columns.get("length")
+    return None if found is None else np.asarray(found)
+
+
+def _size(indices: np.ndarray, lengths: np.ndarray | None) -> tuple[int, int]:
+    """Return what tells batches apart by the memory that they take: padded tokens first, then real ones."""
+    own = np.ones(len(indices), dtype=np.int64) if lengths is None else lengths[indices]
+    return len(indices) * int(own.max(initial=0)), int(own.sum())

@@ -1,0 +1,146 @@
+"""Plan: trace what the recipe would do, choose what it leaves to `auto`, say what it will cost before it runs."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from ...core.errors import BudgetError, DataError
+from ...core.evidence import not_applicable
+from ...core.files import write_json
+from ...core.settings import AUTO
+from ...core.stage import EDITS, Context
+from ...core.units import format_bytes, format_seconds
+from ...methods.planning.ledger import UNKNOWN
+from .claims import claims_of
+from .ledger import factor_here
+from .machine import machine_of
+from .prices import Priced, Range, price
+from .search import Found, Search
+from .settings import STAGE, Plan
+from .table import describe
+from .tracing import Worker
+from .worker import Job, count_threads
+
+PLAN = "plan.json"
+
+
+def run(context: Context) -> None:
+    """Say what the run will cost, and resolve every `auto` that this decides.
+
+    Raises:
+        BudgetError: nothing that the recipe leaves open fits the budget; says what would.
+        DataError: the training cannot be traced at all.
+    """
+    settings: Plan = context.settings
+    about = {"dataset": context.inputs["dataset"].digest}
+    if getattr(type(context.recipe.sections["model"]), "at_once", False):
+        _nothing_to_plan(context, about)
+        return
+    context.check_interrupt(message="tracing the training")
+    threads = count_threads(context.recipe.sections["train"])
+    machine = machine_of(settings.machine, threads)
+    job = Job(context.recipe.resolved(), str(context.recipe.base), str(context.inputs["dataset"].path), threads)
+    factor = factor_here(context.folder) if machine.here else Range(*UNKNOWN)
+    folder = context.work / "worker"
+    shutil.rmtree(folder, ignore_errors=True)
+    with Worker(job, folder) as worker:
+
+        def trace(edits: dict[str, Any], timed: bool) -> Priced:
+            context.check_interrupt(message="tracing the training")
+            found = worker.trace(edits, timed)
+            if "failed" in found:
+                raise _cannot_be_traced(found)
+            return price(found, edits, context.recipe, settings, machine, factor)
+
+        found = Search(context.recipe, settings.budget, trace).run()
+    shutil.rmtree(folder, ignore_errors=True)
+    if found.chosen.refused:
+        raise DataError(f"no choice can be trained: {found.chosen.refused}", where="plan")
+    _refuse(context, settings, found)
+    _give(context, settings, found, machine.source, factor)
+    context.claim(*claims_of(found.chosen, settings, machine, about))
+
+
+def _nothing_to_plan(context: Context, about: dict[str, str]) -> None:
+    kind: str = context.recipe.sections["model"].kind  # type: ignore[attr-defined]
+    reason = f"the model '{kind}' is fitted at once, by scikit-learn, whose memory cannot be traced"
+    folder = _new_folder(context)
+    write_json(folder / PLAN, {"reason": reason})
+    context.give("plan", folder)
+    context.claim(*(not_applicable(name, reason, **about) for name in STAGE.claims))
+
+
+def _cannot_be_traced(found: dict[str, Any]) -> DataError:
+    """What remains is a closed form: say that it is one, and give no bound."""
+    parameters = found["parameters"]
+    known = (
+        f"; four times its parameters, without activations, are {format_bytes(4 * parameters)}" if parameters else ""
+    )
+    return DataError(
+        f"the training cannot be traced ({found['failed']}){known}",
+        where="plan",
+        expected="a training without parts that look into tensors in a way that cannot be followed",
+        next_step="leave the section plan out, and report the recipe",
+    )
+
+
+def _refuse(context: Context, settings: Plan, found: Found) -> None:
+    """Stop here where nothing fits, before anything is spent.
+
+    Raises:
+        BudgetError: says what would fit.
+    """
+    if not found.over:
+        return
+    chosen, name = found.chosen, found.over[0]
+    needs = {
+        "memory": lambda: f"the peak may reach {format_bytes(chosen.bound)}",
+        "time": lambda: (
+            f"the training is expected to take {format_seconds(chosen.seconds.value if chosen.seconds else 0)}"
+        ),
+        "energy": lambda: f"the training is expected to draw {chosen.joules.value if chosen.joules else 0:.4g} J",
+        "cost": lambda: f"the training is expected to cost {chosen.money.value if chosen.money else 0:.4g}",
+    }
+    limits = {
+        "memory": format_bytes(settings.budget.memory),
+        "time": format_seconds(settings.budget.time),
+        "energy": f"{settings.budget.energy:.4g} J",
+        "cost": f"{settings.budget.cost:.4g}",
+    }
+    ways = [", ".join(f"{key}: {_plain(value)}" for key, value in change.items()) for change in found.ways_out]
+    raise BudgetError(
+        needs[name](),
+        where=f"plan.budget.{name}",
+        expected=f"at most {limits[name]}",
+        next_step=f"one change that would fit: {'; or '.join(ways)}"
+        if ways
+        else "no single change fits: make the model smaller",
+    )
+
+
+def _plain(value: Any) -> str:
+    return (
+        "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
+        if isinstance(value, dict)
+        else str(value)
+    )
+
+
+def _give(context: Context, settings: Plan, found: Found, source: str, factor: Range) -> None:
+    folder = _new_folder(context)
+    write_json(folder / PLAN, describe(context.recipe, settings, found, source, factor.value))
+    train: Any = context.recipe.sections["train"]
+    edits = {key: value for key, value in found.chosen.edits.items() if getattr(train, key.split(".")[1]) == AUTO}
+    write_json(folder / EDITS, edits)
+    for key, value in edits.items():
+        context.note("auto resolved", name=key, value=value, why=found.why[key])
+    context.give("plan", folder)
+
+
+def _new_folder(context: Context) -> Any:
+    folder = context.work / "plan"
+    # A killed process may have left a part of it.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder

@@ -1,0 +1,138 @@
+"""A process that traces recipes: `python -m modelwright.stages.plan.worker JOB`. Jobs come as lines, results go into files.
+
+It is a process of its own because tracing changes what torch does for the whole process, and because an operation that is run
+alone, on made-up values, may end it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core import registry
+from ...core.errors import ModelwrightError
+from ...core.files import read_json, write_json
+from ...core.recipe import Recipe, recipe_from
+from ...core.settings import AUTO
+
+STAGES = ("train", "evaluate")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is traced: a recipe over a dataset, on so many threads."""
+
+    recipe: dict[str, Any]
+    base: str
+    dataset: str
+    threads: int
+
+
+def count_threads(train: Any) -> int:
+    """Return the CPU threads that a training would use: those of its recipe, else the cores that this process may use."""
+    if train.threads != AUTO:
+        return int(train.threads)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Bench:
+    """State: what single operations do, which is found once for all candidates."""
+
+    def __init__(self, job: Job) -> None:
+        import torch
+
+        from ...engine.tracing.probe import Prober
+
+        torch.set_num_threads(job.threads)
+        self.job, self.prober = job, Prober()
+        self.recipe: Recipe = recipe_from(job.recipe, Path(job.base), "plan")
+
+    def trace(self, edits: dict[str, Any], timed: bool) -> dict[str, Any]:
+        """Trace the recipe with some keys changed; return what there is to say of it, as plain data."""
+        from ...engine.tracing.tracer import Tracer
+        from ...methods.planning.log import live_memory
+
+        began = time.perf_counter()
+        facts: dict[str, Any] = {"threads": self.job.threads}
+        tracers: list[Tracer] = []
+        try:
+            recipe = self.recipe.edited(edits) if edits else self.recipe
+            for stage in STAGES:
+                tracers.append(Tracer())
+                walk = registry.function_of("rehearsal", stage)
+                facts |= walk(recipe, Path(self.job.dataset), self.job.threads, tracers[-1])
+        except ModelwrightError as error:
+            return {"refused": str(error), "facts": facts}
+        except (RuntimeError, NotImplementedError, ValueError, TypeError, AttributeError, KeyError) as error:
+            # What torch says of a program that it cannot follow has no family; the caller then says what it knows otherwise.
+            told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            return {"failed": told, "facts": facts, "parameters": _parameters(tracers)}
+        traced = time.perf_counter()
+        memories = [live_memory(tracer.log, self.prober.probe(tracer.calls)) for tracer in tracers]
+        probed = time.perf_counter()
+        result: dict[str, Any] = {
+            "facts": facts,
+            "peaks": {name: peak for memory in memories for name, peak in memory.peaks.items()},
+            "curve": memories[0].curve,
+            "unprobed": sorted(
+                {tracer.log.operations[place].name for tracer in tracers for place in _unknown(tracer, self.prober)}
+            ),
+            "seconds": {"traced": traced - began, "probed": probed - traced},
+        }
+        if timed and tracers[0].calls:
+            result |= self._timed(tracers[0])
+            result["seconds"]["timed"] = time.perf_counter() - probed
+        return result
+
+    def _timed(self, tracer: Any) -> dict[str, Any]:
+        from ...methods.planning.timing import calls_of_step
+
+        counts = calls_of_step(tracer.log)
+        calls = [tracer.calls[number] for number in counts]
+        seconds = self.prober.time(calls)
+        return {
+            "operations": [
+                {**asdict(tracer.log.operations[number]), "count": count, "seconds": taken}
+                for (number, count), taken in zip(counts.items(), seconds, strict=True)
+            ]
+        }
+
+
+def _unknown(tracer: Any, prober: Any) -> list[int]:
+    return [
+        number
+        for number, call in enumerate(tracer.calls)
+        if tracer.log.operations[number].inputs and prober.memory.get(call.key) is None
+    ]
+
+
+def _parameters(tracers: list[Any]) -> int:
+    """Return the bytes of all parameters, as far as the walk has come."""
+    if not tracers:
+        return 0
+    log = tracers[0].log
+    held = {event[1] for event in log.events if event[0] == "hold" and event[2] == "parameters"}
+    return sum(size for event in log.events if event[0] == "call" for storage, _, size in event[2] if storage in held)
+
+
+def main(path: Path) -> int:
+    """Answer job after job until there are no more."""
+    # What libraries print must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    bench = Bench(Job(**read_json(path)))
+    for line in sys.stdin:
+        number, timed = line.split()
+        wanted = read_json(path.with_name(f"edits-{number}.json"))
+        write_json(path.with_name(f"result-{number}.json"), bench.trace(wanted, timed == "timed"))
+        answers.write(f"{number}\n")
+        answers.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

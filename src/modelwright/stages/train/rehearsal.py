@@ -1,0 +1,245 @@
+"""The training of a recipe, walked through on tensors that are only shapes: what `run` does, in its order, with its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...core import registry
+from ...core.artifact import Artifact
+from ...core.metering import Meter
+from ...core.randomness import derive_seed
+from ...core.recipe import Recipe
+from ...core.settings import AUTO
+from ...core.stage import Context
+from ...engine.averaging import Average
+from ...engine.checkpoint import SHARD_BYTES, set_apart
+from ...engine.dataset import read_part
+from ...engine.fit import draw_samples
+from ...engine.golden import COUNT
+from ...engine.loop import Moment, Verdict, train
+from ...engine.pool import Slot
+from ...engine.predictor import Predictor, build_task
+from ...engine.subset import draw_subset
+from ...engine.tracing.longest import LOOKED_AT, ask, longest_batch, longest_chunk, other_answers
+from ...engine.tracing.tracer import Tracer
+from ...engine.trial import STEPS, WARM_UP, seconds_per_step
+from ...methods.energy.settings import Energy
+from ...tasks.task import Examples, Task
+from . import parts
+from .assembly import Assembly, assemble
+from .rate import with_rate
+from .run import resample
+from .settings import STAGE, Train
+from .speed import LONG, TINY
+from .thrift import adapt_network, build_layout
+
+
+def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dict[str, Any]:
+    """Walk through the training of a recipe; return what there is to know of its steps."""
+    settings: Train = recipe.sections["train"]  # type: ignore[assignment]
+    tried = settings.precision == AUTO or (settings.threads == AUTO and parts.count_cores() > 1)
+    fixed = settings.model_copy(
+        update={
+            "threads": threads,
+            "compile": False,
+            "precision": "float32" if settings.precision == AUTO else settings.precision,
+        }
+    )
+    section: Any = recipe.sections["model"]
+    if getattr(type(section), "at_once", False):
+        return {"at_once": section.kind}
+    context = _context(replace(recipe, sections={**recipe.sections, "train": fixed}), dataset)
+    task = build_task(recipe.sections["task"])
+    training, validation = (read_part(dataset, part) for part in ("train", "validation"))
+    if settings.subset.share < 1:
+        training = training.take(draw_subset(len(training), settings.subset.share, settings.subset.seed))
+    training = resample(context, task, training)
+    stage = _Stage(context, task, training, validation, tracer)
+    with tracer.tracing():
+        predictor, network, facts = stage.fit(settings if tried else fixed)
+        stage.look_back(predictor, network)
+    return facts
+
+
+class _Stage:
+    """State: what the walk goes through: data, task, settings, and who writes it down."""
+
+    def __init__(self, context: Context, task: Task, training: Examples, validation: Examples, tracer: Tracer) -> None:
+        self.context, self.task, self.tracer = context, task, tracer
+        self.training, self.validation = training, validation
+        self.settings: Train = context.settings
+
+    def fit(self, asked: Train) -> tuple[Predictor, torch.nn.Module, dict[str, Any]]:
+        """Do as `fit_by_steps`, at the few steps at which something happens for the first time."""
+        context, settings, tracer = self.context, self.settings, self.tracer
+        tracer.phase("building")
+        section: Any = context.recipe.sections["model"]
+        pretrained = parts.read_pretrained(context)
+        if pretrained:
+            self.training = replace(self.training, learnt={**self.training.learnt, **pretrained.facts})
+        network = parts.build_network(
+            context, registry.function_of("model", section.kind), self.training.learnt, pretrained
+        )
+        adapt_network(settings, section, network, context.recipe.seed, context.note)
+        tracer.hold("parameters", [*network.parameters(), *network.buffers()])
+        sampler = parts.build_sampler(settings, self.training, derive_seed(context.recipe.seed, "sampler"))
+        total = settings.length.steps(sampler.steps_per_epoch)
+        indices = longest_batch(sampler, self.training, total)
+        if settings.privacy.kind == "none" and (
+            asked.precision == AUTO or (asked.threads == AUTO and total >= LONG) or settings.optimiser.lr == AUTO
+        ):
+            tracer.phase("trial")
+            self._try(asked, network, indices)
+            settings = with_rate(settings, TINY) if settings.optimiser.lr == AUTO else settings
+            self.context = context = _with_settings(context, settings)
+        tracer.phase("building")
+        made = assemble(context, self.task, network, self.training, longest_chunk(self.validation))
+        tracer.hold("parameters", [*made.turn.model.parameters(), *made.turn.model.buffers()])
+        if settings.guard.then == "rewind":
+            self._save(made)
+        self._walk(made, indices)
+        self._save(made)
+        tracer.phase("saving")
+        kept = made.watch.finish(made.turn.model)
+        for tensor in made.keeper.now().tensors.values():
+            tensor.detach().contiguous()
+        facts = {
+            "steps": made.total,
+            "steps_per_epoch": made.sampler.steps_per_epoch,
+            "batch": len(indices),
+            "validations": made.total // made.watch.every + bool(made.total % made.watch.every),
+            "validation_rows": len(self.validation),
+        }
+        return made.predictor, kept, facts
+
+    def _try(self, asked: Train, network: torch.nn.Module, indices: np.ndarray) -> None:
+        """Do as `choose_speed` and `choose_rate`: some steps on a copy."""
+        for precision in ("float32", "bfloat16") if asked.precision == AUTO else (self.settings.precision,):
+            trial = with_rate(self.settings.model_copy(update={"precision": precision}), TINY)
+            load = parts.build_load(trial, self.task, self.training, seed=0)
+            layout = build_layout(trial, network)
+            room = Slot()
+            seconds_per_step(
+                layout.place(network),
+                lambda copied, trial=trial: parts.build_turn(trial, self.task, copied, STEPS, STEPS),  # type: ignore[misc]
+                ((step, load(step, indices, room)) for step in range(WARM_UP + 2)),
+                layout,
+                parts.build_objective(trial, self.training),
+            )
+
+    def _walk(self, made: Assembly, indices: np.ndarray) -> None:
+        """Take the steps."""
+        tracer, model = self.tracer, made.turn.model
+        hook = model.register_forward_hook(lambda module, inputs, output: tracer.hold("logits", output))
+        room = made.loader.pool.slot(0)
+        # The keeper saves by itself what is saved apart from this.
+        watchers = [observer for observer in made.observers if observer is not made.keeper]
+        place, average = watchers.index(made.watch), _average_of(made)
+
+        def held(turn: Any, losses: torch.Tensor) -> Verdict:
+            tracer.hold("gradients", [parameter.grad for parameter in turn.parameters()])
+            return Verdict.APPLY
+
+        def before(moment: Moment) -> bool:
+            tracer.hold("optimiser", [tensor for _, tensor in _state_of(made)])
+            made.watch.best_at = -1
+            tracer.phase("validation" if _validates(made, moment.step) else "other")
+            rows = len(self.validation) if _validates(made, moment.step) else 0
+            self.answers = torch.empty(other_answers(rows, self.validation.learnt), dtype=torch.float64)
+            return False
+
+        def after(moment: Moment) -> bool:
+            tracer.hold("copies", [made.watch.best, average.average if average else {}])
+            del self.answers
+            tracer.phase("training")
+            return False
+
+        def batches() -> Any:
+            tracer.phase("training")
+            for step in steps_of(made):
+                yield step, made.loader.load(step, indices, room)
+
+        train(
+            turns=[made.turn],
+            batches=batches(),
+            layout=made.layout,
+            objective=made.objective,
+            rules=[held, *made.rules],
+            observers=[*watchers[:place], before, made.watch, after],
+            seed_of_step=lambda step: step,
+        )
+        hook.remove()
+
+    def _save(self, made: Assembly) -> None:
+        """Do as the keeper when it saves."""
+        self.tracer.phase("saving")
+        tensors = made.keeper.now().tensors
+        if sum(tensor.nbytes for tensor in tensors.values()) <= SHARD_BYTES:
+            set_apart(tensors)
+
+    def look_back(self, predictor: Predictor, network: torch.nn.Module) -> None:
+        """Do as `run` when the training is over: answers for the diagnosis, golden examples, the folder of the model."""
+        self.tracer.phase("validation")
+        seed = derive_seed(self.context.recipe.seed, "diagnosis")
+        for sample in draw_samples(self.training, self.validation, np.random.default_rng(seed)):
+            ask(predictor, sample)
+        self.tracer.phase("saving")
+        saved = [tensor.detach().contiguous() for tensor in network.state_dict().values()]
+        del saved
+        ask(predictor, self.validation.take(np.arange(min(COUNT, len(self.validation)))))
+
+
+def steps_of(made: Assembly) -> list[int]:
+    """Return the steps at which something may happen for the first time, and the last one."""
+    validated = [step for step in range(min(made.total, LOOKED_AT)) if _validates(made, step)][:1]
+    chosen = {0, 1, made.trace.every, made.total - 1, *validated}
+    average = _average_of(made)
+    if average:
+        chosen.add(average.start + average.every - 1)
+    return sorted(step for step in chosen if 0 <= step < made.total)
+
+
+def _average_of(made: Assembly) -> Average | None:
+    return next((observer for observer in made.observers if isinstance(observer, Average)), None)
+
+
+def _validates(made: Assembly, step: int) -> bool:
+    return (step + 1) % made.watch.every == 0 or step + 1 == made.total
+
+
+def _state_of(made: Assembly) -> list[tuple[str, torch.Tensor]]:
+    found = made.keeper.now().tensors
+    return [(name, tensor) for name, tensor in found.items() if "/optimiser/" in name]
+
+
+def _with_settings(context: Context, settings: Train) -> Context:
+    return replace(context, recipe=replace(context.recipe, sections={**context.recipe.sections, "train": settings}))
+
+
+def _context(recipe: Recipe, dataset: Path) -> Context:
+    def nothing(*args: Any, **named: Any) -> Any:
+        return "go"
+
+    chosen: Callable[[str], Any] = lambda name: None  # noqa: E731
+    return Context(
+        stage=STAGE,
+        recipe=recipe,
+        inputs={"dataset": Artifact("dataset", "", dataset)},
+        gathered=(),
+        folder=dataset,
+        work=dataset,
+        on_progress=nothing,
+        run_recipe=nothing,
+        store=nothing,
+        find=nothing,
+        note=nothing,
+        choose=lambda name, decide: decide()[0],
+        chosen=chosen,
+        meter=Meter(Energy()),
+    )
