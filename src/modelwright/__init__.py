@@ -14,6 +14,7 @@ _VERBS = (
     "train",
     "compress",
     "evaluate",
+    "explain",
     "audit",
     "prove_resume",
     "release",

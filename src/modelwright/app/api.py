@@ -107,6 +107,11 @@ def evaluate(recipe: Where, *overrides: str, **options: Any) -> Run:
     return run(recipe, *overrides, until="evaluate", **options)
 
 
+def explain(recipe: Where, *overrides: str, **options: Any) -> Run:
+    """Run a recipe up to the stage `explain`."""
+    return run(recipe, *overrides, until="explain", **options)
+
+
 def audit(recipe: Where, *overrides: str, **options: Any) -> Run:
     """Run a recipe up to the stage `audit`."""
     return run(recipe, *overrides, until="audit", **options)
