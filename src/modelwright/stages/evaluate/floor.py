@@ -20,6 +20,8 @@ NOT_OF_STEPS: dict[str, Any] = {
     "train.objective": "mean",
     "train.privacy": "none",
     "audit.fairness.mitigations": [],
+    "explain.attributions": [],
+    "explain.layer": "auto",
 }
 CLAIMED = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss")
 
