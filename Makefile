@@ -14,13 +14,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/.ready
-	$(BIN)/modelwright check recipes/digits.yaml
-	$(BIN)/modelwright run recipes/digits.yaml
-	$(BIN)/modelwright verify runs/digits/release
-	$(BIN)/modelwright predict runs/digits/release recipes/examples/digit.png
+	$(BIN)/modelwright check recipes/demo.yaml
+	$(BIN)/modelwright run recipes/demo.yaml
+	$(BIN)/modelwright verify runs/demo/release
+	$(BIN)/modelwright predict runs/demo/release recipes/examples/digit.png
 	@echo
-	@echo "The report:  runs/digits/report.html"
-	@echo "The release: runs/digits/release"
+	@echo "The report:  runs/demo/report.html"
+	@echo "The release: runs/demo/release"
 	@echo "Next:        $(BIN)/modelwright init YOUR_DATA --out my.yaml && $(BIN)/modelwright run my.yaml"
 
 test: $(VENV)/.ready

@@ -316,6 +316,29 @@ def test_interrupted_workers_save_and_go_on(run_in: RunIn, tmp_path: Path, monke
     assert claims(made)["trials_failed"].value == 0
 
 
+def test_a_worker_that_is_killed_is_an_interruption(
+    run_in: RunIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Forked] = []
+
+    def start(job: Path) -> Forked:
+        started.append(Forked(job))
+        return started[-1]
+
+    def kill_the_second(progress: Progress) -> Answer:
+        if len(started) == 2:
+            started[1].kill()
+        return "go"
+
+    monkeypatch.setattr(crowd, "start", start)
+    folder, keys = tmp_path / "run", {"tune": tune(RATES, processes=2)}
+    with pytest.raises(Interrupted, match=r"a process of the search was killed \(signal 9\)") as caught:
+        run_in(folder, "tune", on_progress=kill_the_second, **keys)
+    assert caught.value.problems[0].next_step == f"modelwright resume {folder}"
+    made = run_in(folder, "tune", **keys)
+    assert [trial["state"] for trial in tuning(made, "trials.jsonl")] == ["finished"] * 3
+
+
 @pytest.mark.full
 def test_workers_of_their_own_share_a_search(tiny: Tiny) -> None:
     made = tiny("tune", tune=tune(RATES, trials=4, processes=2))

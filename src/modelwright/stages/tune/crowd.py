@@ -74,8 +74,18 @@ def search_by_processes(context: Context, search: Search, tell: Callable[[], Non
             process.kill()
             process.wait()
     tell()
-    for process, path in zip(processes, jobs, strict=True):
-        _raise_what_ended(process.poll() or 0, path)
+    codes = [process.poll() or 0 for process in processes]
+    for code, path in zip(codes, jobs, strict=True):
+        if code > 0:
+            _raise_what_ended(code, path)
+    if any(code < 0 for code in codes):
+        # What it had decided is kept, so this is no more than an interruption.
+        raise Interrupted(
+            f"a process of the search was killed (signal {-min(codes)}); the trials that others had begun are saved",
+            where=context.stage.name,
+            expected="processes that end by themselves; each needs the memory of a training",
+            next_step=f"modelwright resume {context.folder}",
+        )
     if asked_to_stop:
         raise Interrupted(
             f"stopped after {len(search.tried())} of {search.limit} trials, the others saved",
