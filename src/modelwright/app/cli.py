@@ -22,7 +22,7 @@ STAGES = {
     "compress": "make the model smaller and faster, and measure what it costs",
     "evaluate": "judge the model on the test part",
     "explain": "show why the model answers as it does, and put the explanations to the test",
-    "audit": "look at privacy, claimed against measured",
+    "audit": "look at privacy, fairness and security, claimed against measured",
     "prove-resume": "kill and resume this very training, and prove that it ends in the same bytes",
     "release": "judge the gates and make the signed folder",
 }

@@ -38,7 +38,6 @@ class Shown(Settings):
 class Explain(Settings):
     """Why the model answers as it does, on training and validation part; the test part stays closed."""
 
-    serves: ClassVar[tuple[str, ...]] = ("image", "text", "tabular")
     serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     layer: str = Field(
         "auto",
