@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core import registry
 from ..core.errors import GateFailed
+from ..core.execute import forget as forget_stages
 from ..core.execute import go_on
 from ..core.execute import run as execute
 from ..core.files import read_json
@@ -64,6 +65,15 @@ def _refuse_disproved(made: Run) -> None:
                 expected="the same bytes",
                 next_step="set train.threads: 1 and try again; if they still differ, report it with `modelwright doctor --json`",
             )
+
+
+def forget(recipe: Recipe, stage: str, runs: Where = "runs") -> None:
+    """Let go of what one stage of a recipe has made, so that it is made anew; what others have made stays."""
+    opened = Run(Path(runs) / recipe.name)
+    if opened.records.exists():
+        with opened.opened() as journal:
+            forget_stages(opened, [stage])
+            journal.append("stage forgotten", stage=stage)
 
 
 def tune(recipe: Where, *overrides: str, **options: Any) -> Run:

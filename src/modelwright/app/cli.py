@@ -22,7 +22,7 @@ STAGES = {
     "compress": "make the model smaller and faster, and measure what it costs",
     "evaluate": "judge the model on the test part",
     "explain": "show why the model answers as it does, and put the explanations to the test",
-    "audit": "look at privacy, fairness and security, claimed against measured",
+    "audit": "look at privacy, fairness and security, claimed against measured; or list what is overdue",
     "prove-resume": "kill and resume this very training, and prove that it ends in the same bytes",
     "release": "judge the gates and make the signed folder",
 }
@@ -180,8 +180,19 @@ def _recipe_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
     command.add_argument("--from-scratch", action="store_true", help="forget what was made before")
+    command.add_argument("--again", action="store_true", help="do the stage of this verb anew, and no other")
     _allow_change_argument(command)
     command.add_argument("--smoke", action="store_true", help="64 rows and 2 steps: does it run at all?")
+
+
+def _audit_arguments(command: argparse.ArgumentParser) -> None:
+    _recipe_arguments(command)
+    command.add_argument(
+        "--since",
+        metavar="AGE",
+        help="RECIPE is a run, a release, or a folder of these: list what is overdue, such as audits older than 30d; exit code 7 "
+        "if anything is",
+    )
 
 
 def _allow_change_argument(command: argparse.ArgumentParser) -> None:
@@ -299,6 +310,7 @@ def _plan_arguments(command: argparse.ArgumentParser) -> None:
 
 _ARGUMENTS = {
     "plan": _plan_arguments,
+    "audit": _audit_arguments,
     "init": _init_arguments,
     "prepare": _prepare_arguments,
     "check": _check_arguments,

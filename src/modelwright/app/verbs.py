@@ -40,6 +40,8 @@ SMOKE = {
 SMOKE_OF = {"language": {"task.longest": 4000, "train.batch": 4, "evaluate.samples.tokens": 20}}
 
 SMOKE_BATCH = 8
+# Audits older than this are overdue, unless told otherwise.
+DEFAULT_AGE = "30d"
 
 
 def _stage_verb(options: Namespace) -> dict[str, Any]:
@@ -54,6 +56,8 @@ def _stage_verb(options: Namespace) -> dict[str, Any]:
     from . import api
     from .screen import Screen
 
+    if options.again:
+        api.forget(recipe, until or "release", options.runs)
     with Screen() as screen:
         made = api.run(
             recipe,
@@ -103,7 +107,26 @@ def prepare(options: Namespace) -> dict[str, Any]:
     return {**result, "rows": rows}
 
 
-run = tune = train = compress = evaluate = explain = audit = prove_resume = release = _stage_verb
+def audit(options: Namespace) -> dict[str, Any]:
+    """Audit the model of a recipe; or list what is overdue in a run, a release, or a folder of these."""
+    if options.since is None and not options.recipe.is_dir():
+        return _stage_verb(options)
+    from ..core.errors import GateFailed, RecipeError
+    from ..core.units import parse_quantity
+    from .overdue import overdue
+
+    try:
+        age = parse_quantity(options.since or DEFAULT_AGE, "seconds")
+    except ValueError as error:
+        raise RecipeError(str(error), where="--since", expected="an age such as 30d or 12h") from None
+    problems, places = overdue(options.recipe, age)
+    if problems:
+        raise GateFailed.of(problems)
+    _print([f"{say('nothing is overdue')}: {places}"], options)
+    return {"overdue": [], "places": places}
+
+
+run = tune = train = compress = evaluate = explain = prove_resume = release = _stage_verb
 
 
 def plan(options: Namespace) -> dict[str, Any]:

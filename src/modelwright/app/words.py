@@ -72,6 +72,7 @@ CHINESE = {
     "the recipe is good": "配方正确",
     "the release is": "发布包",
     "the report is": "报告",
+    "nothing is overdue": "没有逾期项",
     "still to be filled in": "仍需填写",
     "nobody is named who answers for the model": "未写明由谁对模型负责",
     "it is not said what the model is for": "未写明模型的用途",

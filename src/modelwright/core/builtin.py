@@ -67,6 +67,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "serve": ("", f"{HERE}.stages.serve.run:serve"),
         "serving": ("", f"{HERE}.stages.serve.run:settings_for"),
         "keys": ("", f"{HERE}.stages.serve.keys:manage"),
+        "expiring": ("", f"{HERE}.stages.serve.keys:expiring"),
         "feedback": ("", f"{HERE}.stages.serve.feedback:read_feedback"),
         "explain_row": ("", f"{HERE}.stages.prepare.ledger:explain_row"),
         "open": ("", f"{HERE}.engine.predictor:open_predictor"),

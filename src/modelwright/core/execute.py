@@ -72,7 +72,7 @@ def run(
         before = opened.state()
         opened.update(recipe=recipe.resolved(), base=str(recipe.base), edited=None)
         if from_scratch:
-            _forget_all(opened, stages)
+            forget(opened, [stage.name for stage in stages])
         journal.append("run started", recipe=recipe.digest, stages=[stage.name for stage in stages])
         manner = Manner(on_progress, from_scratch, allow_change, depth, outermost or opened.folder)
         execution = _Execution(opened, journal, recipe, manner, before)
@@ -101,10 +101,10 @@ def inner_folder(outer: Run, recipe: Recipe) -> Path:
     return outer.folder / INNER / f"{recipe.name}-{recipe.digest[:16]}"
 
 
-def _forget_all(opened: Run, stages: list[Stage]) -> None:
+def forget(opened: Run, stages: list[str]) -> None:
     """Let go of what these stages ever made here, and of the runs inside."""
     for stage in stages:
-        for path in opened.records.glob(f"{stage.name}-{'[0-9a-f]' * 16}.json"):
+        for path in opened.records.glob(f"{stage}-{'[0-9a-f]' * 16}.json"):
             path.unlink()
     shutil.rmtree(opened.folder / INNER, ignore_errors=True)
 

@@ -15,6 +15,7 @@ from ...core.scan import METHOD, require_clean
 from ...core.stage import Context
 from ...engine.golden import check_golden
 from ...engine.predictor import open_predictor
+from .age import age_of_audit
 from .answerable import OVERRIDDEN, count_overrides, override_of
 from .bom import BOM, bill_of_materials
 from .card import about_this_model, data_sheet, model_card
@@ -71,7 +72,7 @@ def _judge(context: Context, model: str) -> list[dict[str, Any]]:
     """
     settings: Release = context.settings
     gates = [parse_gate(text) for text in settings.gates]
-    context.claim(*sums_of_costs(context))
+    context.claim(*sums_of_costs(context), age_of_audit(context, model))
     # How many gates are overridden is a claim itself, which a gate may bound: hence first the others.
     others = [gate for gate in gates if gate.claim != OVERRIDDEN]
     first = judge(others, about_this_model(context), {"model": model})

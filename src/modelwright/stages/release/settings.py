@@ -67,7 +67,7 @@ STAGE = Stage(
     reads=("task", "data", "model", "prepare", "train", "evaluate", "serve", "energy"),
     needs=("dataset", "model", "evaluation"),
     gives=("release",),
-    claims=("cpu_seconds", "energy", "carbon", "overridden_gates", "release_scan"),
+    claims=("cpu_seconds", "energy", "carbon", "overridden_gates", "release_scan", "audit_age"),
     gathers=True,
     demands="modelwright.stages.release.answerable:demands",
 )

@@ -99,6 +99,21 @@ def manage(
         store.close()
 
 
+def expiring(release: Path, now: float, within: float) -> list[dict[str, Any]]:
+    """Return the keys of a release that nobody has taken back and that end within so many seconds, or have ended.
+
+    Units: now, within: seconds.
+    """
+    if not state_folder(release).exists():
+        return []
+    store = Store(state_folder(release))
+    try:
+        ending = [key for key in all_keys(store) if key.revoked is None and key.expires is not None]
+        return [_shown(key) | {"expires": key.expires} for key in ending if (key.expires or 0.0) < now + within]
+    finally:
+        store.close()
+
+
 def _shown(key: Key) -> dict[str, Any]:
     state = "revoked" if key.revoked is not None else "valid" if key.valid(time.time()) else "expired"
     return {
