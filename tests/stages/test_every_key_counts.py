@@ -173,6 +173,7 @@ ELSEWHERE = {
     "energy.country": "test_country_and_grid_decide_about_carbon (test_energy.py)",
     "energy.grid": "test_country_and_grid_decide_about_carbon (test_energy.py)",
     "energy.budget": "test_a_budget_stops_training_and_a_higher_one_goes_on_to_the_same_bytes (test_energy.py)",
+    "track.to": "test_tensorboard_reads_what_was_written, test_mlflow_reads_what_was_written_once (test_tracking.py)",
     "release.gates": "test_release_keys",
     "release.key": "test_release_keys",
     "release.owner": "test_release_keys",
@@ -200,7 +201,11 @@ def test_every_key_of_every_stage_is_tried() -> None:
         key
         for stage in ("tune", "prepare", "plan", "train", "compress", "evaluate", "audit", "prove_resume", "release")
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
-    } | {key for section in ("energy",) for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)}
+    } | {
+        key
+        for section in ("energy", "track")
+        for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)
+    }
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)
     assert known - tried == set(), "a new key needs a test that shows what it changes"
     assert tried - known == {"seed"}

@@ -41,7 +41,9 @@ def _run_in(
     folder: Path, recipe: Recipe, until: str | None, on_progress: OnProgress, from_scratch: bool, allow_change: bool
 ) -> Run:
     from .publish import publish
+    from .tracking import require_trackers
 
+    require_trackers(recipe)
     try:
         made = execute(recipe, until, on_progress, folder=folder, from_scratch=from_scratch, allow_change=allow_change)
     except GateFailed:

@@ -17,12 +17,14 @@ RELEASE = "release"
 def publish(run: Run) -> None:
     """Write the report, and copy the current release to `release/` in the run folder when it is not there yet."""
     from .report.page import write_report
+    from .tracking import track
 
     folder = publish_release(run)
     if folder is None and (run.folder / RELEASE).exists():
         # An old release would look like the release of the present recipe.
         shutil.rmtree(run.folder / RELEASE)
     write_report(run)
+    track(run)
 
 
 def publish_release(run: Run) -> Path | None:

@@ -53,7 +53,13 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "model": ("choice", "model"),
         "serve": ("settings", f"{HERE}.stages.serve.settings:Serve"),
         "energy": ("settings", f"{HERE}.methods.energy.settings:Energy"),
+        "track": ("settings", f"{HERE}.engine.tracker_settings:Track"),
     },
+    "tracker": _parts(
+        "engine.tracker_settings",
+        tensorboard="Tensorboard engine.trackers:write_tensorboard",
+        mlflow="Mlflow engine.trackers:write_mlflow",
+    ),
     # What tells how much energy a stage draws; each answers nothing where it has nothing to read.
     "meter": {
         "accelerator": ("", f"{HERE}.methods.energy.accelerator:open_accelerator"),

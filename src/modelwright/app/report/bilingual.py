@@ -9,6 +9,7 @@ from .explaining_words import EXPLAINING
 from .fairness_words import FAIRNESS
 from .feedback import WORDS
 from .findings import FINDINGS
+from .guard_words import GUARD
 from .planned_words import PLANNED
 from .privacy_words import PRIVACY
 from .tuning_words import TUNING
@@ -249,6 +250,7 @@ CHINESE = {
     **FINDINGS,
     **FAIRNESS,
     **EXPLAINING,
+    **GUARD,
     **PRIVACY,
     **PLANNED,
     **TUNING,

@@ -12,12 +12,14 @@ from . import bilingual, quantities
 from .classes import view_classes
 from .compression import view_compression
 from .confusion import view_confusion
+from .costs import view_costs
 from .curves import view_training
 from .diagnosis import view_diagnosis
 from .examples import view_worst
 from .explaining import view_explaining
 from .fairness import view_fairness
 from .feedback import view_feedback
+from .layers import view_layers
 from .lineage import view_lineage
 from .listing import list_evidence, list_recipe
 from .material import Material, read_material
@@ -25,6 +27,7 @@ from .metrics import compare_floors, group_metrics, list_methods, pick_headline,
 from .planned import render_plan
 from .privacy import view_privacy
 from .reliability import view_reliability
+from .security import view_security
 from .sheet import view_sheet
 from .timeline import view_timeline
 from .tuning import view_tuning
@@ -72,7 +75,7 @@ def _view(material: Material) -> dict[str, Any]:
         "problems": material.problems,
         "release": {
             name: (material.recipe.get("release") or {}).get(name, "")
-            for name in ("purpose", "limits", "owner", "licence")
+            for name in ("purpose", "limits", "owner", "approver", "licence")
         },
         "verdict": judge_run(material),
         "headline": pick_headline(judged, material.claim("validation_accuracy") or material.claim("validation_loss")),
@@ -83,6 +86,9 @@ def _view(material: Material) -> dict[str, Any]:
         "floors": compare_floors(evaluation, judged),
         "training": view_training(material.training),
         "diagnosis": view_diagnosis(material.training),
+        "layers": view_layers(material.training),
+        "costs": view_costs(material),
+        "security": view_security(material),
         "confusion": view_confusion(evaluation),
         "reliability": view_reliability(evaluation.get("reliability")),
         "classes": view_classes(evaluation, judged),

@@ -27,6 +27,9 @@ class GateRow:
     found: str
     needed: str
     reason: str
+    # Who answers for a release although this gate does not hold, and why.
+    by: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,16 @@ class Verdict:
 def judge_run(material: Material) -> Verdict:
     """Return the verdict on a run from its journal and its records."""
     gates, judged_model = _judged(material)
-    failed = tuple(gate for gate in gates if not gate.passed)
+    failed = tuple(gate for gate in gates if not gate.passed and not gate.by)
+    overridden = sum(bool(gate.by) for gate in gates)
     model = material.digest("model")
     other = judged_model if judged_model and model and judged_model != model else ""
     asked = tuple(str(gate) for gate in (material.recipe.get("release") or {}).get("gates") or [])
-    state, title, sentence = _state(material, len(gates), 0 if other else len(failed))
+    state, title, sentence = _state(material, len(gates), 0 if other else len(failed), overridden)
     return Verdict(state, title, sentence, gates, failed, short(other), asked)
 
 
-def _state(material: Material, gates: int, failed: int) -> tuple[State, Markup, Markup]:
+def _state(material: Material, gates: int, failed: int, overridden: int) -> tuple[State, Markup, Markup]:
     failure = _last_failure(material.events)
     if failure is not None:
         stage, reason = str(failure.data.get("stage", "")), str(failure.data.get("reason", ""))
@@ -71,6 +75,9 @@ def _state(material: Material, gates: int, failed: int) -> tuple[State, Markup, 
             if gates
             else say("Signed; the recipe asked for no gate.")
         )
+        if overridden:
+            text = "{held} of {total} gates hold, {overridden} overridden by a named person; signed."
+            sentence = say(text, held=gates - overridden, total=gates, overridden=overridden)
         return "released", say("Released"), sentence
     if "release" in material.recipe:
         return "not_reached", say("Not released yet"), say("The run has not come to the stage release.")
@@ -107,4 +114,13 @@ def _gate_row(item: dict[str, Any], units: dict[str, str]) -> GateRow:
     unit = "" if field == "n" else units.get(claim, "")
     reason = "" if found is not None else str(item.get("reason", ""))
     needed = f"{SIGNS[match[1]]} {match[2]}" if match else ""
-    return GateRow(gate, bool(item.get("passed")), quantity(found, unit) if found is not None else "–", needed, reason)
+    override = item.get("override") or {}
+    return GateRow(
+        gate,
+        bool(item.get("passed")),
+        quantity(found, unit) if found is not None else "–",
+        needed,
+        reason,
+        str(override.get("by", "")),
+        str(override.get("reason", "")),
+    )
