@@ -8,14 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from ..core import registry
-from ..core.errors import DataError, Problem
+from ..core.errors import DataError, GateFailed, Problem, RecipeError
 from ..core.family import FINISHED
 from ..core.files import read_json
 from ..core.journal import read_journal
 from ..core.run import STATE
+from ..core.units import parse_quantity
 
 DAY = 86_400.0
+# Audits older than this are overdue, unless told otherwise.
+DEFAULT_AGE = "30d"
 AUDIT, RELEASE, JOURNAL, DIGESTS = "audit", "release", "journal.jsonl", "digests.json"
+
+
+def require_nothing_overdue(place: Path, since: str | None) -> int:
+    """Return how many runs and releases were looked at, if nothing of them is overdue.
+
+    Raises:
+        GateFailed: lists everything that is.
+        RecipeError: `since` is no age.
+    """
+    try:
+        age = parse_quantity(since or DEFAULT_AGE, "seconds")
+    except ValueError as error:
+        raise RecipeError(str(error), where="--since", expected="an age such as 30d or 12h") from None
+    problems, places = overdue(place, age)
+    if problems:
+        raise GateFailed.of(problems)
+    return places
 
 
 def overdue(place: Path, since: float, now: float | None = None) -> tuple[list[Problem], int]:

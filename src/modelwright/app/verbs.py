@@ -40,8 +40,6 @@ SMOKE = {
 SMOKE_OF = {"language": {"task.longest": 4000, "train.batch": 4, "evaluate.samples.tokens": 20}}
 
 SMOKE_BATCH = 8
-# Audits older than this are overdue, unless told otherwise.
-DEFAULT_AGE = "30d"
 
 
 def _stage_verb(options: Namespace) -> dict[str, Any]:
@@ -111,17 +109,9 @@ def audit(options: Namespace) -> dict[str, Any]:
     """Audit the model of a recipe; or list what is overdue in a run, a release, or a folder of these."""
     if options.since is None and not options.recipe.is_dir():
         return _stage_verb(options)
-    from ..core.errors import GateFailed, RecipeError
-    from ..core.units import parse_quantity
-    from .overdue import overdue
+    from .overdue import require_nothing_overdue
 
-    try:
-        age = parse_quantity(options.since or DEFAULT_AGE, "seconds")
-    except ValueError as error:
-        raise RecipeError(str(error), where="--since", expected="an age such as 30d or 12h") from None
-    problems, places = overdue(options.recipe, age)
-    if problems:
-        raise GateFailed.of(problems)
+    places = require_nothing_overdue(options.recipe, options.since)
     _print([f"{say('nothing is overdue')}: {places}"], options)
     return {"overdue": [], "places": places}
 
