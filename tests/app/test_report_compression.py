@@ -50,6 +50,7 @@ def test_each_step_has_a_column_and_each_quantity_a_line() -> None:
     assert [cell.value for cell in lines["Size"]] == ["400.0 KiB", "200.0 KiB", "133.3 KiB"]
     assert "2.00 times smaller" in lines["Size"][1].below
     assert "3.00 times faster" in lines["32 answers"][2].below
+    assert lines["32 answers"][0].below == "", "it is not compared with itself"
     assert "-1.25 points (-2.00 to +1.00)" in lines["Accuracy"][1].below
     assert [cell.value for cell in lines["Decided alike"]] == ["–", "98.75 %", "98.75 %"]
     assert [cell.value for cell in lines["Operations"]] == ["–", "1\u202f000", "–"]

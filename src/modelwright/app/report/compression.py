@@ -144,7 +144,10 @@ def _latency(row: dict[str, Any], first: dict[str, Any], batch: str) -> Cell:
     found = (row.get("latency") or {}).get(batch) or {}
     # Against the first in turn with it, and not by the two numbers of this table, which other moments have measured.
     ratio = finite(found.get("ratio_to_first"))
-    return Cell(_time(found.get("p50")), say("{ratio} times faster", ratio=f"{ratio:.2f}") if ratio else Markup(""))
+    return Cell(
+        _time(found.get("p50")),
+        say("{ratio} times faster", ratio=f"{ratio:.2f}") if ratio and row is not first else Markup(""),
+    )
 
 
 def _times(before: Any, after: Any, word: str) -> Markup:

@@ -24,9 +24,9 @@ COMPRESSION = {
     "Energy, 1000 answers": "千次回答的能耗",
     "Operations": "运算量",
     "{change} points ({low} to {high})": "{change} 个百分点（{low} 至 {high}）",
-    "{ratio} times faster": "快 {ratio} 倍",
-    "{ratio} times smaller": "小 {ratio} 倍",
-    "{ratio} times less": "少 {ratio} 倍",
+    "{ratio} times faster": "速度为 {ratio} 倍",
+    "{ratio} times smaller": "为 1/{ratio}",
+    "{ratio} times less": "为其 1/{ratio}",
     "Accuracy and agreement are against the step before; sizes, times and energy against the model that was trained. Models were "
     "timed in turn.": "准确率与判定一致率与前一步相比；大小、时间与能耗与训练所得的模型相比。各模型轮流计时。",
     "Energy": "能耗",
