@@ -23,6 +23,8 @@ from ..tasks.task import Examples
 NEWEST = 0.2
 # Who would be answered later than this part of the deadline is not let in: the mean is a guess.
 SLACK = 0.85
+# No batch takes longer than this part of the deadline: when the machine slows down, some are late and not all.
+SLICE = 0.25
 
 Answer = Callable[[Examples], np.ndarray]
 
@@ -96,6 +98,7 @@ class Batcher:
         self.limits, self.counts = limits, Counts()
         self.seconds_of_example = 0.0
         self._shared = _Shared()
+        self._waking = False
         self._thread: threading.Thread | None = None
 
     def start(self, open_model: Callable[[], Answer], opened: Callable[[BaseException | None], None]) -> None:
@@ -124,7 +127,9 @@ class Batcher:
     def retry_after(self, examples: int = 1) -> float | None:
         """Return after how many seconds to try again, or nothing where there is room now."""
         in_time = self.wait_seconds(examples) <= SLACK * self.limits.deadline_seconds
-        if self.depth < self.limits.queue and (in_time or not self.busy):
+        # What an idle model is about to begin does not wait.
+        waiting = self.depth - (self._shared.computing == 0)
+        if waiting < self.limits.queue and (in_time or not self.busy):
             return None
         return max(1.0, self.wait_seconds())
 
@@ -144,8 +149,16 @@ class Batcher:
         with self._shared.ready:
             self._shared.waiting.append(ticket)
             self._shared.examples += len(examples)
-            self._shared.ready.notify()
+        # Once for all that the event loop has read in one go: what came together is computed together.
+        if not self._waking:
+            self._waking = True
+            loop.call_soon(self._wake)
         return ticket
+
+    def _wake(self) -> None:
+        self._waking = False
+        with self._shared.ready:
+            self._shared.ready.notify()
 
     def abandon(self, ticket: Ticket) -> None:
         """Nobody waits for this any more: drop it, if it has not begun."""
@@ -219,8 +232,10 @@ class Batcher:
         """Take what fits into one batch; a request larger than a batch goes alone, its answers belong together."""
         shared = self._shared
         tickets: list[Ticket] = []
-        taken = 0
-        while shared.waiting and (not tickets or taken + len(shared.waiting[0].examples) <= self.limits.batch):
+        taken, most = 0, self.limits.batch
+        if self.seconds_of_example:
+            most = min(most, int(SLICE * self.limits.deadline_seconds / self.seconds_of_example))
+        while shared.waiting and (not tickets or taken + len(shared.waiting[0].examples) <= most):
             ticket = shared.waiting.popleft()
             ticket.begun = True
             taken += len(ticket.examples)

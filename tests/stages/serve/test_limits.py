@@ -23,7 +23,7 @@ INFER = "/v2/models/tiny/infer"
 
 def test_overload_is_refused_at_once_and_the_rest_is_answered_in_time(serving: Serving) -> None:
     async def work() -> None:
-        async with serving(slowed(0.02), queue=64, deadline_ms=800) as client:
+        async with serving(slowed(0.05), queue=64, deadline_ms=2000) as client:
             await client.post("/predict", content=picture(), headers=PNG)
 
             async def one() -> tuple[int, float, Any]:
@@ -33,12 +33,14 @@ def test_overload_is_refused_at_once_and_the_rest_is_answered_in_time(serving: S
 
             found = await asyncio.gather(*(one() for _ in range(120)))
             answered = [seconds for status, seconds, _ in found if status == 200]
-            assert {status for status, _, _ in found} == {200, 503}
-            assert 15 <= len(answered) <= 60
-            assert max(answered) < 1.5
+            late = [seconds for status, seconds, _ in found if status == 504]
+            refused = [seconds for status, seconds, _ in found if status == 503]
+            assert len(answered) + len(late) + len(refused) == 120
+            assert 1 <= len(answered) <= 60, "on a busy machine some of those let in are late, but never all"
+            assert max(answered) < 4
             assert all(int(later) >= 1 for status, _, later in found if status == 503)
-            assert client.service.batcher.counts.refused == 120 - len(answered)
-            assert client.service.batcher.counts.expired == 0
+            assert client.service.batcher.counts.refused == len(refused) >= 60
+            assert client.service.batcher.counts.expired == len(late)
             assert (await client.get("/v2/health/live")).status_code == 200
 
     run_async(work)
@@ -216,6 +218,27 @@ def test_the_batcher_waits_for_others_only_as_long_as_told() -> None:
         assert sizes == [4, 4, 1]
         nine = Examples({"x": np.zeros((9, 3))}, {})
         assert len(await batcher.submit(nine).future) == 9
+        batcher.close()
+
+    run_async(work)
+
+
+def test_no_batch_takes_the_whole_deadline() -> None:
+    sizes: list[int] = []
+
+    def answer(examples: Examples) -> np.ndarray:
+        sizes.append(len(examples))
+        time.sleep(0.01 * len(examples))
+        return np.ones((len(examples), 2))
+
+    async def work() -> None:
+        batcher = Batcher(Limits(batch=100, delay_seconds=0, queue=100, deadline_seconds=1))
+        batcher.start(lambda: answer, lambda error: None)
+        one = Examples({"x": np.zeros((1, 3))}, {})
+        await batcher.submit(one).future
+        await asyncio.gather(*(batcher.submit(one).future for _ in range(40)))
+        assert max(sizes) <= 25, "a quarter of a second, and no more"
+        assert len(sizes) < 41, "what came together was computed together"
         batcher.close()
 
     run_async(work)

@@ -49,6 +49,12 @@ def route_of(path: str) -> str:
     return "other"
 
 
+def parameters_of(route: str, path: str) -> dict[str, str]:
+    """Return what stands in a path where its entry in the table has names in braces."""
+    pairs = zip(route.split("/"), path.split("/"), strict=True)
+    return {name[1:-1]: value for name, value in pairs if name.startswith("{")}
+
+
 def asks_model(route: str, method: str) -> bool:
     """Say whether a request will wait for the model."""
     return method == "POST" and (route in ("/predict", "/explain") or route.endswith("/infer"))

@@ -182,6 +182,15 @@ async def about(service: Service, request: Request) -> Response:
     return Response(page.html, headers=page.headers)
 
 
+# What waits for the model, by its entry in the table of paths: the gate calls these itself.
+DIRECT: dict[str, Handler] = {
+    "/predict": predict,
+    "/explain": explain,
+    "/v2/models/{model}/infer": infer,
+    "/v2/models/{model}/versions/{version}/infer": infer,
+}
+
+
 def build_application(service: Service) -> FastAPI:
     """Return the application of a service, without its gate."""
     # The interactive pages of the framework load their scripts from elsewhere; ours need nothing but this server.
@@ -243,10 +252,15 @@ def _with_unready(answers: dict[int | str, Any]) -> dict[int | str, Any]:
     return {**answers, 503: {"description": "not ready yet, or shutting down", "content": content}}
 
 
+def note_failure(error: Refused, method: str, place: str) -> None:
+    """Tell the log why the model failed; the client only learns that it did."""
+    if error.status == 500:
+        log.error("%s %s: %s", method, place, error, exc_info=error.__cause__)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    if error.status == 500:
-        log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error.__cause__)
+    note_failure(error, request.method, request.url.path)
     return answer_json(error.body(), error.status, error.headers())
 
 

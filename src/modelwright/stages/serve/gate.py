@@ -9,7 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .access import asks_model, check_key, check_names, names_of, route_of
+from starlette.requests import Request
+
+from .access import asks_model, check_key, check_names, names_of, parameters_of, route_of
+from .application import DIRECT, note_failure
 from .refusal import Refused
 from .service import GONE, Gone, Service
 
@@ -56,8 +59,9 @@ class Gate:
                 body = await _read_body(
                     scope, receive, self._service.settings.body_limit, self._service.settings.body_seconds
                 )
-                await self._app(scope, _replay(body, receive), noting)
+                await self._answer(scope, _replay(body, receive), noting, route, method)
             except Refused as error:
+                note_failure(error, method, route)
                 await _refuse(error, noting, receive)
             except Gone:
                 pass
@@ -68,6 +72,18 @@ class Gate:
         finally:
             known = method if method in METHODS else "other"
             self._service.measures.finished(route, known, status, time.monotonic() - started, asks_model(route, method))
+
+    async def _answer(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, route: str, method: str
+    ) -> None:
+        """Let the application answer; what asks the model goes straight to its handler, whose path is known by now."""
+        handler = DIRECT.get(route) if method == "POST" else None
+        if handler is None:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = parameters_of(route, scope["path"])
+        response = await handler(self._service, Request(scope, receive))
+        await response(scope, receive, send)
 
     async def _admit(self, scope: MutableMapping[str, Any], route: str, method: str) -> None:
         service = self._service

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,7 +62,7 @@ class Served:
     learnt: dict[str, Any]
     modality: str
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """The labels, in the order of the probabilities."""
         return [str(label) for label in self.learnt["classes"]]
