@@ -18,7 +18,7 @@ demo: $(VENV)/.ready
 	$(BIN)/modelwright run recipes/demo.yaml
 	$(BIN)/modelwright verify runs/demo/release
 	$(BIN)/modelwright predict runs/demo/release recipes/examples/digit.png
-	$(BIN)/modelwright serve runs/demo/release --ask recipes/examples/digit.png
+	$(BIN)/modelwright serve runs/demo/release port=0 --ask recipes/examples/digit.png
 	@echo
 	@echo "The report:  runs/demo/report.html"
 	@echo "The release: runs/demo/release"
