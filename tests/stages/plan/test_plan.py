@@ -119,6 +119,29 @@ def test_a_model_that_is_fitted_at_once_is_not_planned(tiny: Tiny) -> None:
     assert claims(made)["planned_peak"].status == "not_applicable"
 
 
+def test_a_search_comes_before_the_plan_and_the_plan_before_the_training() -> None:
+    from modelwright.core.order import order
+    from modelwright.core.recipe import recipe_from
+
+    recipe = recipe_from(
+        {
+            "version": 1,
+            "name": "both",
+            "task": "image",
+            "data": {"kind": "sample", "name": "digits"},
+            "model": "mlp",
+            "tune": {"space": {"train.batch": [8, 16]}},
+            "plan": {},
+            "train": {},
+            "evaluate": {},
+        },
+        Path(),
+    )
+    assert [stage.name for stage in order(recipe)] == ["tune", "prepare", "plan", "train", "evaluate"]
+    # What is trained is what was planned, also when only the training was asked for.
+    assert [stage.name for stage in order(recipe, "train")] == ["tune", "prepare", "plan", "train"]
+
+
 class _Budget:
     memory, time, energy, cost = 0.0, 0.0, 0.0, 0.0
 

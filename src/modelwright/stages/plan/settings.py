@@ -43,7 +43,6 @@ STAGE = Stage(
     edits=("train",),
     claims=(
         "planned_peak",
-        "planned_resident",
         "planned_seconds",
         "planned_energy",
         "planned_carbon",
