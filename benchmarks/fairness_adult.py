@@ -42,7 +42,7 @@ COLOURS = {
     "reweighing": "#0f7b6c",
     "group-robust": "#7a5af8",
     "thresholds": "#d9480f",
-    "fairlearn": "#b54708",
+    "fairlearn": "#1570ef",
 }
 
 
@@ -188,7 +188,7 @@ def draw(report: dict[str, dict]) -> str:
     low, high = float(np.floor(min(rights) * 100) / 100), float(np.ceil(max(rights) * 200) / 200)
     pieces: list[str] = []
     for place, gap in enumerate(MEASURES[1:]):
-        most = float(np.ceil(max(item[gap]["mean"] for item in report.values()) * 20) / 20)
+        most = float(np.ceil(max(item[gap]["mean"] for item in report.values()) * 10) / 10)
         panel = Panel(place, most, low, high)
         panel.frame(f"accuracy against {gap.replace('_', ' ')}")
         shown = gap.removesuffix("_difference")

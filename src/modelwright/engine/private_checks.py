@@ -30,6 +30,7 @@ from .turn import Turn
 
 ENTRIES, DEVIATIONS = 20_000, 6.0
 EXAMPLES, STEPS = 2_000, 400
+APART, LEFT_OPEN = 0.02, 2e-3
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,12 @@ def _sampler(setting: Setting) -> Poisson:
     return Poisson(EXAMPLES, setting.batch, setting.rate, key=random.SystemRandom().getrandbits(128))
 
 
+def judge_accountants(epsilon: float, checked: float) -> Check:
+    """Judge whether two accountants that were written apart have counted the same; near 0, what their grids leave open counts."""
+    passed = abs(epsilon - checked) <= max(APART * checked, LEFT_OPEN)
+    return Check("two accountants", passed, f"epsilon {epsilon:.4g}", f"{checked:.4g} +- {APART:.0%}")
+
+
 def judge_record(spent: dict[str, Any]) -> list[Check]:
     """Judge what a training wrote down of itself: sizes of its batches, their order, its counts, its delta."""
     sizes = spent["sizes"]
@@ -287,6 +294,7 @@ def judge_record(spent: dict[str, Any]) -> list[Check]:
             f"{sizes['steps']} taken, {steps} counted, {begun} begun",
             "as many counted as taken",
         ),
+        judge_accountants(spent["epsilon"], spent["epsilon_checked"]),
         Check("delta", delta < 1 / n, f"{delta:g}", f"below 1 / {n}"),
         Check("weights moved", moved > 0, f"by {moved:.4g}", "more than 0"),
     ]

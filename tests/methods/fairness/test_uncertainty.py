@@ -76,6 +76,19 @@ def test_an_interval_holds_its_value_and_says_how_many_rows_it_rests_on() -> Non
     assert [item.n for item in rates["ppv"]] == [13, 9]
 
 
+def test_a_rate_of_nothing_is_no_certainty() -> None:
+    """Nobody of five was called favourable: every resample says the same, and five are five."""
+    counts = np.array([[0, 60, 20, 0, 40, 0, 0, 60], [0, 30, 10, 0, 5, 0, 0, 0]])
+    drawn = resample_counts(counts, 300, np.random.default_rng(5))
+    found = estimate_disparities(counts, drawn, 0.95)
+    ratio, gap = found["equalised_odds_ratio"], found["equal_opportunity_difference"]
+    assert (ratio.value, ratio.low) == (0.0, 0.0)
+    assert ratio.high > 0.5
+    assert gap.value == pytest.approx(0.6)
+    assert gap.low < 0.3
+    assert 0.6 < gap.high <= 1.0
+
+
 def test_the_resamples_are_those_of_the_rows() -> None:
     """Counting resampled rows and drawing counts are one: the same spread, to a few per cent."""
     generator = np.random.default_rng(4)

@@ -73,7 +73,8 @@ def estimate_disparities(
 
     A largest difference is never negative, so its own resamples never reach zero, also where the groups are equal. The
     interval is made from the signed differences (or ratios) of all pairs instead, each at a confidence that holds for all
-    pairs at once, and then folded as the measure itself folds them.
+    pairs at once, and then folded as the measure itself folds them. Where a rate of a pair is 0 or 1, the ends of the Wilson
+    intervals of both take the place of the resamples.
 
     Shapes: counts (groups, 8) int, drawn (resamples, groups, 8) int -> one Estimate for each
     Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), section 13.3; for all pairs at once: O. J.
@@ -82,7 +83,7 @@ def estimate_disparities(
     rates, drawn = rates_of(counts_G8), rates_of(drawn_RG8)
     values, n, found = disparities_of(rates), int(counts_G8.sum()), {}
     for name, value in values.items():
-        spans = _spans(name, rates, drawn, confidence)
+        spans = _spans(name, counts_G8, drawn, confidence)
         if np.isnan(value) or not spans:
             found[name] = Estimate(None, None, None, n, 0, confidence)
             continue
@@ -95,36 +96,60 @@ def estimate_disparities(
 
 
 def _spans(
-    name: str, rates: dict[str, NDArray[np.float64]], drawn: dict[str, NDArray[np.float64]], confidence: float
+    name: str, counts_G8: NDArray[np.int64], drawn: dict[str, NDArray[np.float64]], confidence: float
 ) -> list[tuple[float, float]]:
     """Return the folded interval of every pair of groups, in every rate that a measure looks at."""
+    rates = rates_of(counts_G8)
     compared = [
         (rate, one, other)
         for rate in COMPARED[name.rsplit("_", 1)[0]]
         for one, other in combinations(np.flatnonzero(~np.isnan(rates[rate])).tolist(), 2)
     ]
-    fold = _folded_ratio if name.endswith("_ratio") else _folded_difference
+    ratio = name.endswith("_ratio")
     level = 1 - (1 - confidence) / max(1, len(compared))
-    spans = [fold(drawn[rate][:, one], drawn[rate][:, other], level) for rate, one, other in compared]
-    return [span for span in spans if span is not None]
+    spans = []
+    for rate, one, other in compared:
+        if {float(rates[rate][one]), float(rates[rate][other])} & {0.0, 1.0}:
+            ends = _of_ends(*(_wilson(counts_G8[group], rate, level) for group in (one, other)), ratio)
+        else:
+            ends = _of_resamples(drawn[rate][:, one], drawn[rate][:, other], level, ratio)
+        if ends is not None:
+            spans.append(_folded_ratio(*ends) if ratio else _folded_difference(*ends))
+    return spans
 
 
-def _folded_difference(
-    one_R: NDArray[np.float64], other_R: NDArray[np.float64], level: float
+def _wilson(counts_8: NDArray[np.int64], rate: str, level: float) -> tuple[float, float]:
+    n = int(counts_8[AMONG[rate]].sum())
+    return wilson_interval(round(float(rates_of(counts_8[None])[rate][0]) * n), n, level)
+
+
+def _of_ends(one: tuple[float, float], other: tuple[float, float], ratio: bool) -> tuple[float, float]:
+    """Return the interval of a difference, or of the angle of a ratio, from those of its two rates.
+
+    A rate of 0 or 1 is that in every resample too, which is no certainty; so the ends stand in for the resamples there.
+    """
+    if ratio:
+        return float(np.arctan2(one[0], other[1])), float(np.arctan2(one[1], other[0]))
+    return one[0] - other[1], one[1] - other[0]
+
+
+def _of_resamples(
+    one_R: NDArray[np.float64], other_R: NDArray[np.float64], level: float, ratio: bool
 ) -> tuple[float, float] | None:
-    signed_R = one_R - other_R
-    signed_R = signed_R[~np.isnan(signed_R)]
-    if not len(signed_R):
+    known = ~np.isnan(one_R) & ~np.isnan(other_R)
+    if ratio:
+        known &= one_R + other_R > 0
+    if not known.any():
         return None
-    low, high = percentile_interval(signed_R, level)
+    one_K, other_K = one_R[known], other_R[known]
+    # As angles: a rate of zero is an end like any other, and both orders of a pair are one reflection apart.
+    return percentile_interval(np.arctan2(one_K, other_K) if ratio else one_K - other_K, level)
+
+
+def _folded_difference(low: float, high: float) -> tuple[float, float]:
     return max(0.0, low, -high), max(-low, high)
 
 
-def _folded_ratio(one_R: NDArray[np.float64], other_R: NDArray[np.float64], level: float) -> tuple[float, float] | None:
-    # As angles: a rate of zero is an end like any other, and both orders of a pair are one reflection apart.
-    known = ~np.isnan(one_R) & ~np.isnan(other_R) & (one_R + other_R > 0)
-    if not known.any():
-        return None
-    low, high = percentile_interval(np.arctan2(one_R[known], other_R[known]), level)
+def _folded_ratio(low: float, high: float) -> tuple[float, float]:
     ends = sorted(float(min(np.tan(angle), np.tan(np.pi / 2 - angle))) for angle in (low, high))
     return max(0.0, ends[0]), 1.0 if low <= np.pi / 4 <= high else ends[1]
