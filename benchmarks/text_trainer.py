@@ -67,6 +67,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3, help="the first one is not counted")
     parser.add_argument("--examples", type=int, default=1600, help="training rows of each epoch")
     parser.add_argument("--wait-policy", choices=["passive", "active"], default="passive", help="of both sides")
+    parser.add_argument(
+        "--no-trials", action="store_true", help="the first settings of every side, where time is short"
+    )
     parser.add_argument("--output", type=Path, default=HERE / "results" / "text_trainer.json")
     return parser.parse_args()
 
@@ -82,7 +85,9 @@ def main() -> None:
         first_rows(rows, options.examples)
         common = ["--rows", str(rows)]
         trial = [*common, "--epochs", "2"]
-        chosen = {side: choose(side, options.peer_python, trial, environment) for side in SIDES}
+        chosen: dict[str, tuple] = {side: (SIDES[side][1][0], []) for side in SIDES}
+        if not options.no_trials:
+            chosen = {side: choose(side, options.peer_python, trial, environment) for side in SIDES}
         for seed in range(options.seeds):
             told = [*common, "--epochs", str(options.epochs), "--seed", str(seed)]
             run = {
