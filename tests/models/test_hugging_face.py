@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from modelwright.core.errors import MissingExtra, RecipeError
-from modelwright.models.hugging_face import build, read_weights
+from modelwright.models.hugging_face import attention_of, build, read_weights
 from modelwright.models.pretrained_settings import HuggingFace
 
 INSTALLED = importlib.util.find_spec("transformers") is not None
@@ -125,3 +125,23 @@ def test_pictures_are_resized_and_normalised_as_the_folder_says(tmp_path, kind):
     pooled = states.mean((2, 3)) if states.dim() == 4 else states.mean(1)
     torch.testing.assert_close(model(image=image), model.head(pooled))
     assert model(image=torch.rand(1, 3, 32, 32)).shape == (1, 2)
+
+
+@needs_transformers
+def test_its_attention_is_that_of_transformers_and_looking_changes_nothing(text_folder):
+    from transformers import AutoModel
+
+    settings = HuggingFace(path=str(text_folder))
+    found = read_weights(settings, Path())
+    model = build(settings, {**LEARNT, **found.facts}).eval()
+    found.fill(model)
+    tokens, length = torch.randint(1, 50, (2, 7)), torch.tensor([7, 4])
+    before = model(tokens=tokens, length=length)
+    layers = attention_of(model, tokens, length)
+    reference = AutoModel.from_pretrained(text_folder, attn_implementation="eager").eval()
+    mask = (torch.arange(7) < length[:, None]).long()
+    expected = reference(input_ids=tokens, attention_mask=mask, output_attentions=True).attentions
+    for layer, other in zip(layers, expected, strict=True):
+        torch.testing.assert_close(layer, other)
+        assert float(layer[1, :, :, 4:].max()) == 0, "nobody attends to padding"
+    assert (model(tokens=tokens, length=length) == before).all()

@@ -182,7 +182,10 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         linear="LinearSurrogate stages.explain.surrogate:run_linear",
     ),
     # Model -> what shows how much each token attends to each.
-    "attention": {"transformer": ("", f"{HERE}.models.transformer:attention_of")},
+    "attention": {
+        "transformer": ("", f"{HERE}.models.transformer:attention_of"),
+        "hf": ("", f"{HERE}.models.hugging_face:attention_of"),
+    },
     # What a compressed network needs done before its weights fit: the other halves of the steps above.
     "rebuilding": {
         "widths": ("", f"{HERE}.methods.compression.channels:rebuild_widths"),

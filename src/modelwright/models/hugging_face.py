@@ -279,3 +279,19 @@ def _require_fit(config: Any, learnt: dict[str, Any]) -> None:
             where="task.length",
             expected=f"at most {longest}",
         )
+
+
+@torch.no_grad()
+def attention_of(network: TextClassifier, tokens: torch.Tensor, length: torch.Tensor) -> list[torch.Tensor]:
+    """Return how much each token attends to each, layer by layer; only the plain form of attention makes these numbers.
+
+    Shapes: tokens (batch, t) int64, length (batch,) int64 -> (batch, heads, t, t) float, for each layer
+    """
+    encoder: Any = network.encoder
+    before = encoder.config._attn_implementation
+    encoder.set_attn_implementation("eager")
+    try:
+        mask_BT = mask_of(length, tokens.shape[1])
+        return list(encoder(input_ids=tokens, attention_mask=mask_BT.long(), output_attentions=True).attentions)
+    finally:
+        encoder.set_attn_implementation(before)
