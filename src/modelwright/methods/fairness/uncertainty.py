@@ -110,7 +110,9 @@ def _spans(
     spans = []
     for rate, one, other in compared:
         if {float(rates[rate][one]), float(rates[rate][other])} & {0.0, 1.0}:
-            ends = _of_ends(*(_wilson(counts_G8[group], rate, level) for group in (one, other)), ratio)
+            ends: tuple[float, float] | None = _of_ends(
+                _wilson(counts_G8[one], rate, level), _wilson(counts_G8[other], rate, level), ratio
+            )
         else:
             ends = _of_resamples(drawn[rate][:, one], drawn[rate][:, other], level, ratio)
         if ends is not None:
