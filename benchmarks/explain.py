@@ -7,10 +7,10 @@ fails its check is written down as failed. Writes every claim of the stage, with
 Usage: python benchmarks/explain.py [CASE ...]
 """
 
+import argparse
 import datetime
 import importlib.metadata
 import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -65,8 +65,10 @@ def measure(name: str, folder: Path) -> dict:
 
 def main() -> None:
     """Explain the cases that are named, or all, and keep those that were explained before."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"any of: {'; '.join(CASES)}")
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cases": {}}
-    for name in sys.argv[1:] or CASES:
+    for name in parser.parse_args().cases or CASES:
         with tempfile.TemporaryDirectory() as folder:
             found["cases"][name] = measure(name, Path(folder) / "run")
         found |= {
