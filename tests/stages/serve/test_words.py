@@ -155,8 +155,9 @@ def test_evidence_of_serving(serving: Serving) -> None:
                 await client.post("/predict", content=picture(), headers=PNG)
             summary = client.service.summary()
             assert summary["statuses"] == {"200": 5}
-            assert [item["name"] for item in summary["evidence"]] == ["serving_latency_p50", "serving_latency_p99"]
-            assert all(0 < item["value"] < 5 and item["n"] == 5 for item in summary["evidence"])
+            latencies = ["serving_latency_p50", "serving_latency_p99"]
+            assert [item["name"] for item in summary["evidence"]] == [*latencies, "serving_energy_per_example"]
+            assert all(0 < item["value"] < 5 and item["n"] == 5 for item in summary["evidence"][:2])
             assert summary["evidence"][0]["about"] == {"model": client.service.served.digest}
 
     run_async(work)

@@ -10,6 +10,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from ...core.evidence import Evidence
+from ...core.metering import Meter, settings_of
 
 if TYPE_CHECKING:
     from ...engine.batching import Batcher
@@ -41,6 +42,7 @@ class Measures:
                 "ready": "Whether requests are answered: 1 or 0.",
                 "queue_requests": "Requests that wait for the model.",
                 "example_seconds": "Seconds that an example takes the model, running mean.",
+                "energy_joules": "Energy drawn since the server started; an estimate where the machine has no counter.",
             }.items()
         }
         self._counted = {
@@ -58,6 +60,7 @@ class Measures:
             model, version
         ).set(1)
         self._children: dict[tuple[str, str, int], Any] = {}
+        self._meter = Meter(settings_of({}))
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
         self._before: Tally[str] = Tally()
         self.statuses: Tally[str] = Tally()
@@ -80,6 +83,7 @@ class Measures:
         self._gauges["ready"].set(ready)
         self._gauges["queue_requests"].set(batcher.depth)
         self._gauges["example_seconds"].set(batcher.seconds_of_example)
+        self._gauges["energy_joules"].set(self._meter.read().joules)
         for name, counter in self._counted.items():
             now = getattr(batcher.counts, name)
             counter.inc(now - self._before[name])
@@ -100,6 +104,11 @@ class Measures:
             for share in (50, 99)
             if self._latencies
         ]
+        examples = batcher.counts.examples
+        what = f"all that the server drew in {seconds:.0f} s, waiting included, over {examples} examples"
+        if examples:
+            drawn = self._meter.read()
+            claims.append(self._meter.energy("serving_energy_per_example", drawn, examples, {"model": model}, what))
         return {
             "seconds": round(seconds, 3),
             "requests": sum(self.statuses.values()),
