@@ -1,6 +1,6 @@
 """One model served by us, by LitServe and by Ray Serve, under the same load, side by side in one run on one machine.
 
-Usage: python benchmarks/serve_load.py --peer-python peers-env/bin/python [--release FOLDER] [--rounds 3] [--seconds 6]
+Usage: python benchmarks/serve_load.py --peer-python peers-env/bin/python [--release FOLDER] [--rounds 3] [--slices 8]
 Needs `hey` (Debian: apt-get install hey), which is the load, in a process of its own. Loopback only.
 """
 
@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ def main():
     content = {
         "what": "the same release, one worker process or thread for the model, torch on one thread, JSON both ways",
         "settings": {
-            "seconds": options.seconds,
+            "slices": options.slices,
             "batch": BATCH,
             "work_seconds": WORK_SECONDS,
             "crowd": CROWD,
@@ -66,7 +66,9 @@ def read_options():
     parser.add_argument("--peer-python", required=True, help="a Python with torch, litserve and ray[serve]")
     parser.add_argument("--release", type=Path, help="a release of pictures (default: recipes/digits.yaml is run)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=6, help="of each load")
+    parser.add_argument(
+        "--slices", type=int, default=8, help="seconds of each load, taken in turn with the other sides"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serve_load.json")
     return parser.parse_args()
 
@@ -89,25 +91,37 @@ def write_body(release, folder):
 
 
 def one_round(options, release, body, folder):
-    """Measure each side once: latencies, throughput, and the crowd."""
-    found = {}
+    """Measure latencies and throughput, then the crowd; all sides are up, and loaded in turn, one slice after the other."""
+    found = {side: {"load_before": os.getloadavg()[0]} for side in SIDES}
+    with ExitStack() as stack:
+        urls = {side: stack.enter_context(served(options, side, release, BATCH, 0.0, folder / side)) for side in SIDES}
+        for side in SIDES:
+            wait_until_answered(*urls[side])
+            load(urls[side][0], body, 8, seconds=2)
+        for clients in CLIENTS:
+            slices = {side: [] for side in SIDES}
+            for _ in range(options.slices):
+                for side in SIDES:
+                    slices[side].append(load(urls[side][0], body, clients, seconds=1))
+            for side in SIDES:
+                found[side][f"{clients} clients"] = told(slices[side])
+    with ExitStack() as stack:
+        urls = {
+            side: stack.enter_context(served(options, side, release, 1, WORK_SECONDS, folder / f"{side}-slow"))
+            for side in SIDES
+        }
+        for side in SIDES:
+            wait_until_answered(*urls[side])
+        for side in SIDES:
+            found[side]["overload"] = overload(urls[side][0], body, 3)
     for side in SIDES:
-        found[side] = {"load_before": os.getloadavg()[0]}
-        with served(options, side, release, BATCH, 0.0, folder / side) as url:
-            load(url, body, 8, seconds=2)
-            for clients in CLIENTS:
-                found[side][f"{clients} clients"] = told(
-                    load(url, body, clients, seconds=options.seconds), options.seconds
-                )
-        with served(options, side, release, 1, WORK_SECONDS, folder / f"{side}-slow") as url:
-            found[side]["overload"] = overload(url, body, options.seconds)
         write_line(f"{side}: {json.dumps(found[side])}")
     return found
 
 
 @contextmanager
 def served(options, side, release, batch, seconds, state):
-    """Serve with one side until the block ends; give the address to ask."""
+    """Serve with one side until the block ends; give the address to ask, and the process."""
     port = free_port()
     scripts = {
         "ours": HERE / "ours_serve.py",
@@ -123,8 +137,7 @@ def served(options, side, release, batch, seconds, state):
     )  # fmt: skip
     path = {"ours": f"/v2/models/{release_name(release)}/infer", "litserve": "/predict", "ray": "/"}[side]
     try:
-        wait_until_answered(f"http://127.0.0.1:{port}{path}", process)
-        yield f"http://127.0.0.1:{port}{path}"
+        yield f"http://127.0.0.1:{port}{path}", process
     finally:
         end(process)
 
@@ -182,16 +195,14 @@ def load(url, body, clients, *, seconds=0, count=0, rate=0):
     return [(float(row["response-time"]), int(row["status-code"]), float(row["offset"])) for row in rows]
 
 
-def told(rows, seconds):
-    """Return latencies in milliseconds and answers a second of a load that all was answered."""
-    times = np.array([row[0] for row in rows if row[1] == 200])
-    if len(times) < len(rows):
-        write_line(f"{len(rows) - len(times)} of {len(rows)} not answered")
+def told(slices):
+    """Return the medians over slices of one second: latencies in milliseconds and answers a second."""
+    times = [np.array([row[0] for row in rows if row[1] == 200]) for rows in slices]
     return {
-        "p50_ms": round(float(np.quantile(times, 0.5)) * 1e3, 3),
-        "p99_ms": round(float(np.quantile(times, 0.99)) * 1e3, 3),
-        "per_second": round(len(times) / seconds, 1),
-        "not_answered": len(rows) - len(times),
+        "p50_ms": round(float(np.median([np.quantile(item, 0.5) for item in times])) * 1e3, 3),
+        "p99_ms": round(float(np.median([np.quantile(item, 0.99) for item in times])) * 1e3, 3),
+        "per_second": round(float(np.median([len(item) for item in times])), 1),
+        "not_answered": sum(map(len, slices)) - sum(map(len, times)),
     }
 
 
