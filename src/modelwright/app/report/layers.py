@@ -14,8 +14,8 @@ LAYERS, LOOKS = 40, 12
 class Layers:
     """The steps that were looked at with the learning rate and the gradient of each, and of each layer the last look."""
 
-    steps: tuple[tuple[str, str, str, str], ...]
-    rows: tuple[tuple[str, str, str, str], ...]
+    steps: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str, ...], ...]
     more: int
     last: str
 

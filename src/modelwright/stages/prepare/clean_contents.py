@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from ...core.errors import DataError
 from ...engine.dataset import PARTS
 from ...methods.cleaning.near import near_images, near_texts
@@ -80,4 +78,4 @@ def _texts(rows: Rows) -> Sequence[str]:
     texts: Any = rows.columns.get("text")
     if texts is None:
         raise DataError("the data has no text", where="prepare.clean", expected="a column of text")
-    return np.asarray(texts, dtype=object)
+    return list(texts)
