@@ -114,6 +114,14 @@ def test_what_failed_says_so_and_worth_below_nothing_has_no_bar() -> None:
     assert str(view.projections[0].drawing).count("h0") == len(PLACES)
 
 
+def test_a_line_shows_its_weights_by_class_and_sign() -> None:
+    weights = {"cat": [{"feature": HOSTILE, "weight": -1.5}, {"feature": "age", "weight": 0.25}]}
+    found_line = {"fidelity": 0.8, "low": 0.7, "high": 0.9, "size": 12, "weights": weights}
+    (line,) = view_surrogates([{"whom": "", "kind": "linear", "n": 20, "floor": 0.5, "variants": {"": found_line}}])
+    assert line.weights == (("cat", ((HOSTILE, "-1.500", False), ("age", "0.2500", True))),)
+    assert [row[3] for row in line.rows] == ["12"]
+
+
 def test_no_explanation_no_section_and_few_things_few_parts() -> None:
     assert view_explaining({}, Path("nowhere")) is None
     bare = view_explaining({"classes": CLASSES, "projections": [], "examples": [], "attributions": []}, Path("nowhere"))
