@@ -203,7 +203,7 @@ def _to_numpy(tensor: torch.Tensor, *, force: bool = False) -> np.ndarray:
             return known.numpy()
     kinds = {torch.bfloat16: torch.float32}
     dtype = torch.empty(0, dtype=kinds.get(tensor.dtype, tensor.dtype), device="meta").dtype
-    return np.asarray(_Held(tensor, np.zeros(tuple(tensor.shape), str(dtype).removeprefix("torch."))))
+    return np.asarray(_Held(tensor, np.ones(tuple(tensor.shape), str(dtype).removeprefix("torch."))))
 
 
 def _convert_module(
@@ -226,8 +226,8 @@ def _convert_module(
 def faked(heard: Heard) -> Iterator[None]:
     """Let nothing inside allocate: tensors are shapes, every operator is told to `heard`.
 
-    Modules are converted in place as plain ones are, an array made of a tensor holds zeros, and a storage's address is a number
-    that tells it from others. It holds for the whole process: use it in one of its own.
+    Modules are converted in place as plain ones are, an array made of a tensor holds ones, by which one may divide, and a
+    storage's address is a number that tells it from others. It holds for the whole process: use it in one of its own.
     """
     real_apply, real_address, real_numpy = torch.nn.Module._apply, torch.UntypedStorage.data_ptr, FakeTensor.numpy
     torch.nn.Module._apply = _convert_module  # type: ignore[method-assign]

@@ -67,7 +67,7 @@ class Bench:
                 facts |= walk(recipe, Path(self.job.dataset), self.job.threads, tracers[-1])
         except ModelwrightError as error:
             return {"refused": str(error), "facts": facts}
-        except (RuntimeError, NotImplementedError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (RuntimeError, ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as error:
             # What torch says of a program that it cannot follow has no family; the caller then says what it knows otherwise.
             told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             return {"failed": told, "facts": facts, "parameters": _parameters(tracers)}
