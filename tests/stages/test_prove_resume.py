@@ -22,6 +22,8 @@ from modelwright.stages.prove_resume import again, private
 from modelwright.stages.prove_resume import run as proof
 
 Tiny = Callable[..., Run]
+# Who answers for a release of the tests.
+ANSWERS = {"owner": "Ada", "purpose": "Tests.", "approver": "Grace"}
 TRAIN = {"length": "400 steps", "batch": 16, "threads": 1, "save": {"every": "20 steps"}}
 
 
@@ -92,7 +94,7 @@ def events(made: Run, event: str) -> list[dict[str, Any]]:
 def test_a_killed_training_is_equal_and_a_gate_can_ask_for_it(tiny: Tiny, forks: Any) -> None:
     children = forks()
     gates = ["resume_bit_equal.value >= 1", "resume_bit_equal.n >= 4", "resume_kills.value == 4"]
-    made = tiny(sections={"train": TRAIN, "prove_resume": {"kills": 4}, "release": {"gates": gates}})
+    made = tiny(sections={"train": TRAIN, "prove_resume": {"kills": 4}, "release": {"gates": gates, **ANSWERS}})
     found = claims(made)
     assert made.artifact("release") is not None
     assert (found["resume_bit_equal"].value, found["resume_bit_equal"].status) == (1.0, "measured")
@@ -160,8 +162,8 @@ def test_what_is_not_restored_is_found_out(tiny: Tiny, forks: Any) -> None:
     assert "final_state" in found.reason
     assert events(made, "resume disproved")
     with pytest.raises(GateFailed, match="'resume_bit_equal' is failed: these differ"):
-        tiny(sections={**sections, "release": {"gates": ["resume_bit_equal.value >= 1"]}})
-    recipe = recipe_from({**made.recipe().resolved(), "release": {}}, made.folder.parent)
+        tiny(sections={**sections, "release": {"gates": ["resume_bit_equal.value >= 1"], **ANSWERS}})
+    recipe = recipe_from({**made.recipe().resolved(), "release": ANSWERS}, made.folder.parent)
     for until in ("prove_resume", None):
         with pytest.raises(GateFailed, match="is not the undisturbed one: these differ") as caught:
             api._run_in(made.folder, recipe, until, lambda progress: "go", False, False)
