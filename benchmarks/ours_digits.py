@@ -133,15 +133,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--accuracy", type=float, default=0.99)
     parser.add_argument("--max-epochs", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch takes by itself")
     options = parser.parse_args()
     import torch
 
     from modelwright.engine.memory import keep_freed_memory
 
+    if options.threads:
+        torch.set_num_threads(options.threads)
     kept = keep_freed_memory("fast")
     result = train_until(options.data.resolve(), options.seed, options.accuracy, options.max_epochs)
     settings = {name: os.environ.get(name, "unset") for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    result |= {"seed": options.seed, "versions": {"torch": torch.__version__}, "freed_memory_kept": kept}
+    result |= {
+        "seed": options.seed,
+        "threads": torch.get_num_threads(),
+        "versions": {"torch": torch.__version__},
+        "freed_memory_kept": kept,
+    }
     sys.stdout.write(json.dumps(result | {"environment": settings}) + "\n")
 
 

@@ -45,6 +45,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--accuracy", type=float, default=0.99)
     parser.add_argument("--max-epochs", type=int, default=15)
     parser.add_argument("--wait-policy", choices=["passive", "active", "unset"], default="unset")
+    parser.add_argument("--threads", type=int, default=0, help="of our side; 1 where other work shares the cores")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "seed_mnist.json")
     return parser.parse_args()
 
@@ -58,7 +59,10 @@ def main() -> None:
         arguments = ["--data", str(options.data), "--seed", str(seed), "--accuracy", str(options.accuracy)]
         arguments += ["--max-epochs", str(options.max_epochs)]
         sides = [("peer", options.keras_python, PEER, {}), ("ours", sys.executable, OURS, ours_environment)]
-        run = {side: run_side(python, script, arguments, extra) for side, python, script, extra in sides}
+        threads = {"ours": ["--threads", str(options.threads)], "peer": []}
+        run = {
+            side: run_side(python, script, arguments + threads[side], extra) for side, python, script, extra in sides
+        }
         runs.append({"seed": seed} | run)
         for side in ("peer", "ours"):
             result = run[side]
