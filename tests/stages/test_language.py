@@ -132,6 +132,7 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("task.length", 16, "dataset"),
     ("task.stride", 8, "dataset"),
     ("task.longest", 20, "dataset"),
+    ("task.template", "{{ messages[0].content }}", "dataset"),
     ("prepare.split.by", "position", "dataset"),
     ("prepare.limit", 40, "dataset"),
     ("train.micro_batch", 5, "model"),

@@ -65,6 +65,9 @@ def test_the_tokeniser_of_a_folder(tmp_path: Path) -> None:
     assert (learnt["size"], learnt["end"]) == (BPE["size"], END)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": {"content": "a"}}))
     assert learn_vocabulary([], f"hf:{tmp_path}", 0, 1)["end"] == Vocabulary(BPE).encode("a").tokens[0]
+    assert "template" not in learnt
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    assert learn_vocabulary([], f"hf:{tmp_path}", 0, 1)["template"] == "{{ messages }}"
     stripped = json.loads(BPE["tokeniser"])
     stripped["added_tokens"] = []
     del stripped["model"]["vocab"]["<|endoftext|>"]

@@ -97,8 +97,13 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "image": ("", f"{HERE}.stages.serve.pictures:build"),
         "text": ("", f"{HERE}.stages.serve.texts:build"),
         "tabular": ("", f"{HERE}.stages.serve.records:build"),
+        "language": ("", f"{HERE}.stages.serve.language:build"),
     },
-    "explainer": dict.fromkeys(("image", "text", "tabular"), ("", f"{HERE}.stages.serve.occlusion:occlude")),
+    # Modality -> routes of its own, beside those that every model has.
+    "routes": {"language": ("", f"{HERE}.stages.serve.openai_routes:build")},
+    "explainer": dict.fromkeys(
+        ("image", "text", "tabular", "language"), ("", f"{HERE}.stages.serve.occlusion:occlude")
+    ),
     "task": _parts(
         "tasks.settings",
         image="Image tasks.image:build",

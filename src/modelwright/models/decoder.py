@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, linear, rms_norm, scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
-from .cache import Cache
+from .cache import Cache, Slots
 from .decoder_settings import Decoder, Shape, shape_of
 from .dropout import Dropout
 
@@ -68,7 +68,7 @@ class Attention(nn.Module):
         stream_RTW: torch.Tensor,
         rotation: Rotation,
         mask: torch.Tensor | None,
-        cache: Cache | None = None,
+        cache: Cache | Slots | None = None,
         layer: int = 0,
     ) -> torch.Tensor:
         """Return what each token takes from those before it.
@@ -129,7 +129,7 @@ class Block(nn.Module):
         stream_RTW: torch.Tensor,
         rotation: Rotation,
         mask: torch.Tensor | None,
-        cache: Cache | None = None,
+        cache: Cache | Slots | None = None,
         layer: int = 0,
     ) -> torch.Tensor:
         """Return the residual stream after this block.
@@ -168,7 +168,7 @@ class DecoderModel(nn.Module):
         position: torch.Tensor | None = None,
         targets: torch.Tensor | None = None,
         only: tuple[torch.Tensor, torch.Tensor] | None = None,
-        cache: Cache | None = None,
+        cache: Cache | Slots | None = None,
     ) -> torch.Tensor:
         """Return the logits of the next token; with `targets` the loss of each token instead, in nats.
 
@@ -177,20 +177,37 @@ class DecoderModel(nn.Module):
 
         Shapes: tokens (r, t) int64 -> (r, t, vocabulary) float; with targets (r, t) int64 -> (r, t) float
         """
+        stream_RTW = self.read(tokens, document, position, cache)
+        weight_VW = self.embedding.weight if self.head is None else self.head.weight
+        if targets is not None:
+            return token_losses(stream_RTW.flatten(0, 1), weight_VW, targets.flatten()).view(targets.shape)
+        return linear(stream_RTW if only is None else stream_RTW[only], weight_VW)
+
+    def read(
+        self,
+        tokens: torch.Tensor,
+        document: torch.Tensor | None = None,
+        position: torch.Tensor | None = None,
+        cache: Cache | Slots | None = None,
+    ) -> torch.Tensor:
+        """Return the last states of the tokens, from which the logits are made.
+
+        Shapes: tokens (r, t) int64 -> (r, t, width) float
+        """
         rotation, mask = self._places(tokens, document, position, cache)
         stream_RTW = self.dropout(self.embedding(tokens))
         for layer, block in enumerate(self.blocks):
             stream_RTW = block(stream_RTW, rotation, mask, cache, layer)
         if cache is not None:
             cache.advance(tokens.shape[1])
-        stream_RTW = self.norm(stream_RTW)
-        weight_VW = self.embedding.weight if self.head is None else self.head.weight
-        if targets is not None:
-            return token_losses(stream_RTW.flatten(0, 1), weight_VW, targets.flatten()).view(targets.shape)
-        return linear(stream_RTW if only is None else stream_RTW[only], weight_VW)
+        return self.norm(stream_RTW)
 
     def _places(
-        self, tokens: torch.Tensor, document: torch.Tensor | None, position: torch.Tensor | None, cache: Cache | None
+        self,
+        tokens: torch.Tensor,
+        document: torch.Tensor | None,
+        position: torch.Tensor | None,
+        cache: Cache | Slots | None,
     ) -> tuple[Rotation, torch.Tensor | None]:
         """Return how each token is rotated, and which others it sees; no mask where all before it are seen."""
         count = tokens.shape[1]

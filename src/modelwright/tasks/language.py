@@ -69,6 +69,8 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base
             **learn_vocabulary(texts, settings.tokens, settings.vocabulary, settings.least, base),
             "length": settings.length,
         }
+        if settings.template:
+            learnt["template"] = settings.template
     return Examples(_windows(texts, learnt, stride), learnt)
 
 

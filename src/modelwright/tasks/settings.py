@@ -78,6 +78,11 @@ class Language(Settings):
         description="tokens from the beginning of one training window to that of the next; 0: the length, so that none overlap",
     )
     longest: int = Field(0, ge=0, description="characters kept of each document, from its beginning; 0: all")
+    template: str = Field(
+        "",
+        description="Jinja template that makes one text of the messages of a conversation, for /v1/chat/completions; empty: that of "
+        "the tokeniser's folder, if it has one",
+    )
 
     @model_validator(mode="after")
     def _covering(self) -> Language:

@@ -58,8 +58,9 @@ def learn_vocabulary(
         tokeniser = _train(texts, vocabulary)
         return {"tokens": tokens, "tokeniser": tokeniser, "size": load(tokeniser).get_vocab_size(), "end": END}
     folder = find_folder(tokens.removeprefix("hf:"), base)
-    tokeniser, end = _foreign(folder)
-    return {"tokens": tokens, "tokeniser": tokeniser, "size": load(tokeniser).get_vocab_size(), "end": end}
+    tokeniser, end, template = _foreign(folder)
+    learnt = {"tokens": tokens, "tokeniser": tokeniser, "size": load(tokeniser).get_vocab_size(), "end": end}
+    return {**learnt, "template": template} if template else learnt
 
 
 class Vocabulary:
@@ -67,6 +68,7 @@ class Vocabulary:
 
     def __init__(self, learnt: dict[str, Any]) -> None:
         self.end: int = learnt["end"]
+        self.size: int = learnt["size"]
         self.characters: list[str] | None = learnt.get("vocabulary")
         if self.characters is not None:
             codes = np.fromiter(map(ord, self.characters), dtype=np.int64, count=len(self.characters))
@@ -103,6 +105,11 @@ class Vocabulary:
             self.characters[number - RESERVED] if number >= RESERVED else UNKNOWN_SHOWN for number in numbers
         )
 
+    @property
+    def longest(self) -> int:
+        """The most characters that one token stands for: no more than its own spelling has."""
+        return 1 if self.characters is not None else max(map(len, self._tokeniser.get_vocab()))
+
     def name(self, token: int) -> str:
         """Return a token as people may read it."""
         return END_NAME if token == self.end else self.decode([token])
@@ -137,8 +144,10 @@ def _train(texts: Sequence[str], vocabulary: int) -> str:
     return trained
 
 
-def _foreign(folder: Path) -> tuple[str, int]:
-    """Read the tokeniser of a Hugging Face folder, plain JSON and never code, and which of its tokens ends a text."""
+def _foreign(folder: Path) -> tuple[str, int, str]:
+    """Read the tokeniser of a Hugging Face folder, plain JSON and never code, which of its tokens ends a text, and the
+    template of conversations.
+    """
     file = folder / "tokenizer.json"
     try:
         text = file.read_text(encoding="utf-8")
@@ -150,11 +159,13 @@ def _foreign(folder: Path) -> tuple[str, int]:
         ) from None
     tokeniser = load(text)
     stated = folder / "tokenizer_config.json"
-    name = read_json(stated).get("eos_token") if stated.exists() else None
+    config = read_json(stated) if stated.exists() else {}
+    name, beside = config.get("eos_token"), folder / "chat_template.jinja"
+    template = beside.read_text(encoding="utf-8") if beside.exists() else str(config.get("chat_template") or "")
     named = name.get("content") if isinstance(name, dict) else name
     for candidate in (named, END_NAME, "</s>", "<|im_end|>"):
         if candidate and (number := tokeniser.token_to_id(candidate)) is not None:
-            return text, int(number)
+            return text, int(number), template
     raise RecipeError(
         "the tokeniser has no token that ends a text", where=stated, expected="eos_token in tokenizer_config.json"
     )

@@ -31,13 +31,16 @@ SCOPES: dict[str, str] = {
     "/metrics": "metrics",
 }
 PUBLIC_PATHS = frozenset(path for path, scope in SCOPES.items() if scope == PUBLIC)
+# The routes that language models have besides.
+OPENAI_SCOPES = dict.fromkeys(("/v1/models", "/v1/completions", "/v1/chat/completions", "/v1/embeddings"), "predict")
+EVERY = {**SCOPES, **OPENAI_SCOPES}
 LOCAL = ("localhost", "127.0.0.1", "::1")
 Headers = dict[bytes, bytes]
 
 
 def route_of(path: str) -> str:
     """Return the entry of the table that a path belongs to, or `other`."""
-    if path in SCOPES:
+    if path in EVERY:
         return path
     parts = path.split("/")
     if len(parts) >= 4 and parts[1:3] == ["v2", "models"]:
@@ -57,7 +60,9 @@ def parameters_of(route: str, path: str) -> dict[str, str]:
 
 def asks_model(route: str, method: str) -> bool:
     """Say whether a request will wait for the model."""
-    return method == "POST" and (route in ("/predict", "/explain") or route.endswith("/infer"))
+    return method == "POST" and (
+        route in ("/predict", "/explain") or route.endswith("/infer") or route.startswith("/v1/")
+    )
 
 
 def names_of(settings: Serve) -> frozenset[str]:
@@ -97,7 +102,7 @@ def check_key(headers: Headers, route: str, ring: Ring) -> Key | None:
     Raises:
         Refused: 401, the same for every bad key; 403 for a good one that may not do this.
     """
-    scope = SCOPES.get(route, "predict")
+    scope = EVERY.get(route, "predict")
     if scope == PUBLIC or not ring.demanded:
         return None
     key = ring.find(_presented(headers))

@@ -13,6 +13,7 @@ import anyio
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from ...core import registry
 from . import documented
 from .access import PUBLIC_PATHS
 from .documented import body_of, path_of, question_of, responses, with_keys
@@ -225,6 +226,8 @@ def build_application(service: Service) -> FastAPI:
             ("GET", f"{base}/ready", model_ready, _with_unready(responses(documented.READY, 404)), path),
             ("POST", f"{base}/infer", infer, answers, {**path, **body}),
         ]
+    if service.served.modality in registry.names("routes"):
+        routes += registry.function_of("routes", service.served.modality)(service)
     for method, place, handler, answers, extra in routes:
         app.add_api_route(
             place, _bound(handler, service), methods=[method], responses=answers, openapi_extra=extra,

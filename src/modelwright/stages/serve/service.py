@@ -20,6 +20,7 @@ from ...engine.batching import Batcher, Expired, Full, Limits, NonFinite, Ticket
 from ...engine.predictor import LEARNT, Predictor
 from ...sources.rows import Rows
 from ...tasks.task import Examples
+from ...tasks.vocabulary import Vocabulary
 from .door import Columns, Door, Tensor, rows_in
 from .feedback import mark
 from .keys import Ring
@@ -70,7 +71,11 @@ class Served:
 
 def read_served(folder: Path, signer: str) -> Served:
     """Read what a server says of a release, which was verified before."""
-    recipe = read_json(folder / "recipe.json")
+    recipe, learnt = read_json(folder / "recipe.json"), read_json(folder / LEARNT)
+    if "classes" not in learnt:
+        # What a language model chooses from are its tokens.
+        vocabulary = Vocabulary(learnt)
+        learnt = {**learnt, "classes": [vocabulary.name(token) for token in range(vocabulary.size)]}
     return Served(
         folder=folder,
         name=str(recipe.get("name", folder.name)),
@@ -78,7 +83,7 @@ def read_served(folder: Path, signer: str) -> Served:
         signer=signer,
         recipe=recipe,
         card=(folder / "README.md").read_text(encoding="utf-8"),
-        learnt=read_json(folder / LEARNT),
+        learnt=learnt,
         modality=str(read_json(folder / "config.json")["task"]["kind"]),
     )
 
@@ -108,6 +113,12 @@ class Service:
         self.failure: BaseException | None = None
         self._predictor: Predictor | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+
+    @property
+    def network(self) -> Any:
+        """The network behind the answers, for routes that ask it for more; only once the model is open."""
+        assert self._predictor is not None, "the gate lets nobody in before"
+        return self._predictor.network
 
     @property
     def ready(self) -> bool:
