@@ -185,6 +185,6 @@ def test_five_hundred_clients_at_once(release: Path, tmp_path: Path) -> None:
         answered = sorted(float(row[0]) for row in rows if row[6] == "200")
         assert {row[6] for row in rows} <= {"200", "503"}
         assert len(rows) == 1000
-        assert len(answered) >= 20, "a busy machine answers fewer"
+        assert len(answered) >= 35
         assert answered[int(0.99 * len(answered))] <= 1.5
         assert server.stop() == 0
