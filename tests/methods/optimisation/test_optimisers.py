@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.distributed.tensor import DTensor
 
 from modelwright.core.errors import MissingExtra, RecipeError
 from modelwright.core.settings import Settings
@@ -298,7 +299,11 @@ def test_fused_kernels_agree_with_plain_torch(name):
 
 def test_fused_is_left_off_where_it_does_not_apply():
     class Sharded(torch.Tensor):
-        pass
+        """Made of other tensors, and says so as torch's own sharded tensors do."""
+
+        def __tensor_flatten__(self) -> None: ...
+
+    assert callable(DTensor.__tensor_flatten__)
 
     plain = torch.zeros(2)
     assert can_fuse([{"params": [plain]}], ("cpu",))

@@ -91,6 +91,7 @@ def read_picture(folder: Path, name: Any) -> bytes:
 
 
 def type_of(content: bytes) -> str:
+    """Return what kind of picture the bytes are, or nothing."""
     return next((kind for magic, kind in MAGIC.items() if content.startswith(magic)), "")
 
 

@@ -16,6 +16,22 @@ CALIBRATION_NOTICED = 0.05
 OVERFITTING = ("augment", "mixup", "dropout", "weight_decay", "label_smoothing", "early_stopping", "average", "smaller")
 
 
+KNOWS_CLASSES = (
+    "The model knows no more than how frequent each class is: loss {loss} on training examples, guessing {guessing}."
+)
+KNOWS_TOKENS = (
+    "The model knows no more than how frequent each token is: loss {loss} on training examples, guessing {guessing}."
+)
+OVERFITTED = (
+    "The model fits the examples that it learnt from better than others: its loss on validation examples is higher by "
+    "{gap} nats (between {low} and {high})."
+)
+OVERFITTED_CLASSES = (
+    "The model fits the examples that it learnt from better than others: its loss on validation examples is higher by "
+    "{gap} nats (between {low} and {high}); accuracy {share_training} there, {share_validation} here."
+)
+
+
 @dataclass(frozen=True)
 class Losses:
     """Mean losses (nats) and accuracies of the kept model on a sample of the training part and on the validation part.
@@ -49,8 +65,7 @@ def judge_fit(losses: Losses) -> list[Finding]:
             Finding(
                 "no_better_than_guessing",
                 "severe",
-                f"The model knows no more than how frequent each {_kind(losses)} is: "
-                "loss {loss} on training examples, guessing {guessing}.",
+                KNOWS_TOKENS if losses.training_accuracy is None else KNOWS_CLASSES,
                 {"loss": losses.training, "guessing": losses.guessing},
                 ("rate_down", "initialise", "normalisation")
                 if losses.training > WORSE * losses.guessing
@@ -74,20 +89,11 @@ def judge_fit(losses: Losses) -> list[Finding]:
     return []
 
 
-def _kind(losses: Losses) -> str:
-    return "token" if losses.training_accuracy is None else "class"
-
-
 def _overfitting(losses: Losses) -> Finding:
-    words = (
-        "The model fits the examples that it learnt from better than others: its loss on validation examples is higher "
-        "by {gap} nats (between {low} and {high})"
-    )
+    words = OVERFITTED
     numbers = {"gap": losses.gap.value, "low": losses.gap.low, "high": losses.gap.high}
-    if losses.training_accuracy is None or losses.validation_accuracy is None:
-        words += "."
-    else:
-        words += "; accuracy {share_training} there, {share_validation} here."
+    if losses.training_accuracy is not None and losses.validation_accuracy is not None:
+        words = OVERFITTED_CLASSES
         numbers |= {"share_training": losses.training_accuracy, "share_validation": losses.validation_accuracy}
     severity: Severity = "severe" if losses.gap.low > GAP_SEVERE * losses.guessing else "warning"
     return Finding("overfitting", severity, words, numbers, OVERFITTING)

@@ -7,12 +7,16 @@ from typing import Any
 from ...core.recipe import Recipe
 
 
-def declared(recipe: Recipe) -> tuple[list[str], list[str]]:
-    """Return the columns that the audit or the table of compression compares, and those that the training objective weighs by."""
+def declared(recipe: Recipe) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns that audit or compression compares, and those that the training objective weighs by.
+
+    Each comes with the key of the recipe that names it.
+    """
     audit: Any = recipe.sections.get("audit")
     compress: Any = recipe.sections.get("compress")
     train: Any = recipe.sections.get("train")
-    compared = list(audit.fairness.columns) if audit else []
-    compared += [column for column in (compress.groups if compress else ()) if column not in compared]
-    weighed = [train.objective.column] if train and getattr(type(train.objective), "of_groups", False) else []
-    return compared, weighed
+    compared = dict.fromkeys(audit.fairness.columns if audit else (), "audit.fairness.columns")
+    for column in compress.groups if compress else ():
+        compared.setdefault(column, "compress.groups")
+    weighs = train and getattr(type(train.objective), "of_groups", False)
+    return compared, {train.objective.column: "train.objective.column"} if weighs else {}

@@ -11,13 +11,13 @@ from ...engine.groups import group_column, write_groups
 from ...sources.rows import Rows
 
 
-def write_declared(folder: Path, rows: Rows, columns: list[str], parts: dict[str, np.ndarray], where: str) -> None:
-    """Write the groups of all rows by these columns into a new folder.
+def write_declared(folder: Path, rows: Rows, columns: dict[str, str], parts: dict[str, np.ndarray]) -> None:
+    """Write the groups of all rows by these columns into a new folder; each column comes with the key that names it.
 
     Raises:
         DataError: the data has no such column.
     """
-    for name in columns:
+    for name, where in columns.items():
         if name not in rows.columns or name in ("image", "text"):
             known = [other for other in rows.columns if other not in ("image", "text")]
             raise DataError(

@@ -93,10 +93,10 @@ def _keep_groups(context: Context, folder: Path, rows: Rows, parts: dict[str, np
     """Keep declared groups: beside the dataset what is only compared, so that declaring it trains no model anew."""
     compared, weighed = declared(context.recipe)
     if weighed:
-        write_declared(folder / GROUPS, rows, weighed, parts, "train.objective.column")
+        write_declared(folder / GROUPS, rows, weighed, parts)
     apart = context.work / GROUPS
     shutil.rmtree(apart, ignore_errors=True)
-    write_declared(apart, rows, compared, parts, "audit.fairness.columns or compress.groups")
+    write_declared(apart, rows, compared, parts)
     context.give("groups", apart)
 
 
