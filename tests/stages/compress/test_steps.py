@@ -29,10 +29,12 @@ LEARN = {"fine_tune": "4 epochs", "batch": 10, "rate": 1e-2}
 SMALL: dict[str, dict[str, Any]] = {
     "transformer": {"width": 16, "heads": 4},
     "bag": {"buckets": 50},
-    "convolution": {"filters": 8},
+    "convolution": {"channels": 8},
     "cnn": {"normalisation": "batch", "channels": [8, 16]},
 }
 FROM_OUTSIDE = ("backbone", "hf")
+# The exporter writes its steps down one by one, so the file would fit one length of text alone.
+NOT_EXPORTED = "rnn"
 # Exporting takes seconds; of each kind of layer one network is tried always.
 ALWAYS = {("cnn", "image"), ("mlp", "tabular"), ("bag", "text")}
 PLAIN = {"config.json", "preprocessing.json", "model.safetensors", "model.onnx"}
@@ -97,7 +99,7 @@ def exported() -> list[Any]:
     found = []
     for name in registry.names("model"):
         settings = registry.settings_of("model", name)
-        if name not in FROM_OUTSIDE and not getattr(settings, "at_once", False):
+        if name not in (*FROM_OUTSIDE, NOT_EXPORTED) and not getattr(settings, "at_once", False):
             for task in settings.serves:
                 if task in ("image", "text", "tabular"):
                     found.append(pytest.param(name, task, marks=[] if (name, task) in ALWAYS else [pytest.mark.full]))
@@ -117,6 +119,14 @@ def test_the_exported_file_answers_as_the_network_in_any_batch(
     for batch in (1, 3, 17):
         monkeypatch.setattr(predictors, "BATCH", batch)
         assert np.abs(opened.predict(bench.validation) - expected).max() <= PARITY, batch
+
+
+@pytest.mark.full
+def test_a_network_whose_file_would_fit_one_length_alone_is_refused(tmp_path: Path) -> None:
+    bench = store(tmp_path / "before", "text", {"kind": NOT_EXPORTED})
+    with pytest.raises(RecipeError, match="the model cannot become an ONNX file: the file cannot be run") as caught:
+        step(EXPORT, bench, tmp_path / "before", tmp_path / "after")
+    assert "choose another model" in caught.value.problems[0].next_step
 
 
 @pytest.fixture(scope="module")
