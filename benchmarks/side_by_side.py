@@ -24,6 +24,20 @@ def run_side(python: str, script: str, arguments: list[str], environment: dict[s
     return json.loads(done.stdout.splitlines()[-1]) | {"load_before": load_before}
 
 
+def choose(
+    sides: dict, side: str, python: str, common: list[str], environment: dict[str, str]
+) -> tuple[list[str], list[dict]]:
+    """Return the fastest settings of a side, and the rates of all; `sides` has the script and the settings of each."""
+    script, settings = sides[side]
+    trials = []
+    for chosen in settings:
+        rate = run_side(python, script, [*common, *chosen], environment)["examples_per_second"]
+        trials.append({"settings": " ".join(chosen), "examples_per_second": rate})
+        write_line(f"{side:18s} {trials[-1]['settings']:28s} {rate:8.0f} examples/s")
+    fastest = max(range(len(trials)), key=lambda number: trials[number]["examples_per_second"])
+    return settings[fastest], trials
+
+
 def describe_machine() -> dict[str, object]:
     """Name the processor, the cores this process may use, and the system."""
     model = platform.processor() or "unknown"

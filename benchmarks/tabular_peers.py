@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import HERE, run_side, show, spread, write_line, write_result
+from side_by_side import HERE, choose, run_side, show, spread, write_line, write_result
 
 SKORCH, LIGHTNING, OURS = "peers/skorch_tabular.py", "peers/lightning_tabular.py", "ours_tabular.py"
 ONE, TWO = ["--threads", "1"], ["--threads", "2"]
@@ -54,18 +54,6 @@ def make_rows(recipe_path: Path, path: Path) -> dict[str, int]:
     }
     np.savez(path, learnt=json.dumps(first.learnt), **arrays)
     return {"train": len(first), "validation": len(second)}
-
-
-def choose(side: str, python: str, common: list[str], environment: dict[str, str]) -> tuple[list[str], list[dict]]:
-    """Return the fastest settings of a side, and the rates of all."""
-    script, settings = SIDES[side]
-    trials = []
-    for chosen in settings:
-        rate = run_side(python, script, [*common, *chosen], environment)["examples_per_second"]
-        trials.append({"settings": " ".join(chosen), "examples_per_second": rate})
-        write_line(f"{side:18s} {trials[-1]['settings']:28s} {rate:8.0f} examples/s")
-    fastest = max(range(len(trials)), key=lambda number: trials[number]["examples_per_second"])
-    return settings[fastest], trials
 
 
 def compare(runs: list[dict]) -> dict[str, object]:
@@ -113,7 +101,7 @@ def main() -> None:
         common = ["--rows", str(rows), "--epochs", str(options.epochs)]
         chosen: dict[str, tuple] = {side: (SIDES[side][1][0], []) for side in SIDES}
         if not options.no_trials:
-            chosen = {side: choose(side, pythons[side], common, environment) for side in SIDES}
+            chosen = {side: choose(SIDES, side, pythons[side], common, environment) for side in SIDES}
         for seed in range(options.seeds):
             run = {
                 side: run_side(pythons[side], script, [*common, "--seed", str(seed), *chosen[side][0]], environment)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from seed_text import number_rows
-from side_by_side import HERE, run_side, show, spread, write_line, write_result
+from side_by_side import HERE, choose, run_side, show, spread, write_line, write_result
 
 ONE, TWO = ["--threads", "1"], ["--threads", "2"]
 SIDES = {
@@ -31,18 +31,6 @@ def first_rows(path: Path, examples: int) -> None:
     with np.load(path) as file:
         arrays = {name: array[:examples] if name.startswith("train_") else array for name, array in file.items()}
     np.savez(path, **arrays)
-
-
-def choose(side: str, python: str, common: list[str], environment: dict[str, str]) -> tuple[list[str], list[dict]]:
-    """Return the fastest settings of a side, and the rates of all."""
-    script, settings = SIDES[side]
-    trials = []
-    for chosen in settings:
-        rate = run_side(python, script, [*common, *chosen], environment)["examples_per_second"]
-        trials.append({"settings": " ".join(chosen), "examples_per_second": rate})
-        write_line(f"{side:8s} {trials[-1]['settings']:28s} {rate:7.0f} examples/s")
-    fastest = max(range(len(trials)), key=lambda number: trials[number]["examples_per_second"])
-    return settings[fastest], trials
 
 
 def compare(runs: list[dict]) -> dict[str, object]:
@@ -87,7 +75,7 @@ def main() -> None:
         trial = [*common, "--epochs", "2"]
         chosen: dict[str, tuple] = {side: (SIDES[side][1][0], []) for side in SIDES}
         if not options.no_trials:
-            chosen = {side: choose(side, options.peer_python, trial, environment) for side in SIDES}
+            chosen = {side: choose(SIDES, side, options.peer_python, trial, environment) for side in SIDES}
         for seed in range(options.seeds):
             told = [*common, "--epochs", str(options.epochs), "--seed", str(seed)]
             run = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.errors import RecipeError
+from ..layouts.short import Replaceable
 from ..methods.privacy.clipping import clip_each
 from ..models.needs import BATCH_NORMS
 from ..tasks.task import Batch
@@ -83,18 +84,6 @@ def refuse_batch_statistics(network: nn.Module) -> None:
             )
 
 
-class _Stage(nn.Module):
-    """State: none of its own; it lets work on a model run where the model's parameters are replaced."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Do the work."""
-        return work()
-
-
 def together(
     turn: Turn, learning: dict[str, nn.Parameter], part: Batch, objective: Objective
 ) -> tuple[torch.Tensor, Gradients]:
@@ -103,7 +92,7 @@ def together(
     Raises:
         RecipeError: torch cannot do that with this model.
     """
-    stage = _Stage(turn.model)
+    stage = Replaceable(turn.model)
 
     def loss_of_one(weights: Gradients, inputs: Gradients, target: torch.Tensor) -> torch.Tensor:
         example = Batch({name: tensor[None] for name, tensor in inputs.items()}, target[None], np.zeros(1, np.int64))

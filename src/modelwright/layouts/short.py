@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import functional_call
 
 
-class _Stage(nn.Module):
+class Replaceable(nn.Module):
     """State: none of its own; it lets the work on a model run where the model's parameters are replaced."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -34,5 +34,5 @@ def with_short_parameters(model: nn.Module, work: Callable[[], torch.Tensor]) ->
         for name, parameter in model.named_parameters()
         if parameter.ndim > 1 and parameter.dtype is torch.float32
     }
-    done: torch.Tensor = functional_call(_Stage(model), shorts, (work,))
+    done: torch.Tensor = functional_call(Replaceable(model), shorts, (work,))
     return done

@@ -42,16 +42,15 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Text, base: Pa
             expected="a column of text",
             next_step="name it: data.text: [COLUMN]",
         )
+    # The same words as in training, whoever asks and however long ago the model was made.
+    wanted = settings.clean.model_dump(mode="json") if learnt is None else learnt["clean"]
+    texts = _tidied(texts, wanted)
     if learnt is None:
-        texts = _tidied(texts, settings.clean.model_dump(mode="json"))
         learnt = {
             "classes": classification.learn_classes(rows.columns["label"]),
-            "clean": settings.clean.model_dump(mode="json"),
+            "clean": wanted,
             **learn_tokens(texts, settings.tokens, settings.vocabulary, settings.least, settings.length, base),
         }
-    else:
-        # The same words as in training, whoever asks and however long ago the model was made.
-        texts = _tidied(texts, learnt["clean"])
     tokens, lengths = encode(texts, learnt)
     excerpts = np.array([_excerpt(text) for text in texts], dtype=f"S{EXCERPT}")
     targets = classification.encode_targets(rows, learnt["classes"])

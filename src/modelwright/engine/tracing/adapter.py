@@ -262,8 +262,3 @@ def key_of(storage: torch.UntypedStorage) -> int:
 def tell_end(storage: torch.UntypedStorage, ended: Callable[[Any], None]) -> Any:
     """Call when the memory of a storage is given back; whoever asks must keep what is returned."""
     return weakref.ref(storage, ended)
-
-
-def is_fake(tensor: Any) -> bool:
-    """Say whether a tensor has no memory of its own."""
-    return isinstance(tensor, FakeTensor)

@@ -15,8 +15,8 @@ from .spent import Load, Source, Spent
 
 RAPL = Path("/sys/class/powercap")
 PROCESSOR = Path("/proc/cpuinfo")
-# Watts of one virtual core: idle and at full load, the averages of the servers of one large cloud.
-IDLE_WATTS, BUSY_WATTS = 0.74, 3.5
+# Watts of one virtual core at full load, the average of the servers of one large cloud.
+BUSY_WATTS = 3.5
 # A core of a desktop processor at full speed may draw several times what a server's does; no core draws nothing.
 LEAST_WATTS, MOST_WATTS = 1.0, 15.0
 # The share of its design power that a busy package draws at least.

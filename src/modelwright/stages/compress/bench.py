@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from ...core.errors import DamagedArtifact
+from ...core.randomness import derive_seed
+from ...engine.fine_tuning import fine_tune
+from ...engine.loop import GradientRule
 from ...engine.predictor import Predictor
+from ...methods.compression.settings import LowRank, Prune
 from ...tasks.task import Examples, Task
 
 # A file must answer as its reference does, up to what the order of additions explains.
@@ -37,6 +42,21 @@ class Bench:
 
 # settings, bench, folder of the model before, empty folder for the model after -> what the table says of the step
 Step = Callable[[Any, Bench, Path, Path], dict[str, Any]]
+
+
+def train_on(network: nn.Module, settings: Prune | LowRank, bench: Bench, rules: Sequence[GradientRule] = ()) -> int:
+    """Train a network on after it was changed, in place, for as long as the step asks; return the number of steps."""
+    return fine_tune(
+        network,
+        bench.task,
+        bench.training,
+        length=settings.fine_tune,
+        batch=settings.batch,
+        rate=settings.rate,
+        seed=derive_seed(bench.seed, "fine_tune"),
+        rules=rules,
+        tell=lambda step, total: bench.tell(step, total, "fine-tuning"),
+    )
 
 
 def differences(bench: Bench, found: Predictor, reference: Predictor) -> np.ndarray:

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...core.randomness import derive_seed
-from ...engine.fine_tuning import fine_tune
 from ...engine.network_folder import read_network, write_network
 from ...methods.compression.settings import LowRank
 from ...methods.compression.thin import factor_layers
-from .bench import Bench
+from .bench import Bench, train_on
 from .prune import count_operations
 
 
@@ -27,15 +25,6 @@ def run(settings: LowRank, bench: Bench, before: Path, after: Path) -> dict[str,
     facts: dict[str, Any] = {"operations_before": count_operations(stored.network, example)}
     ranks = factor_layers(stored.network, settings.rank)
     stored = stored.changed("thin", ranks)
-    facts["fine_tuning_steps"] = fine_tune(
-        stored.network,
-        bench.task,
-        bench.training,
-        length=settings.fine_tune,
-        batch=settings.batch,
-        rate=settings.rate,
-        seed=derive_seed(bench.seed, "fine_tune"),
-        tell=lambda step, total: bench.tell(step, total, "fine-tuning"),
-    )
+    facts["fine_tuning_steps"] = train_on(stored.network, settings, bench)
     write_network(after, stored)
     return {**facts, "ranks": ranks, "operations": count_operations(stored.network, example)}

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 
 from ...core.errors import RecipeError
-from ...core.randomness import derive_seed
-from ...engine.fine_tuning import fine_tune, keep_zeros
+from ...engine.fine_tuning import keep_zeros
 from ...engine.loop import GradientRule
 from ...engine.network_folder import Stored, read_network, write_network
 from ...methods.compression.channels import remove_channels, widths_of
 from ...methods.compression.settings import Prune
 from ...methods.compression.sparsity import zero_smallest
-from .bench import Bench
+from .bench import Bench, train_on
 
 
 def run(settings: Prune, bench: Bench, before: Path, after: Path) -> dict[str, Any]:
@@ -34,17 +33,7 @@ def run(settings: Prune, bench: Bench, before: Path, after: Path) -> dict[str, A
         stored = _without_channels(stored, settings, bench)
     else:
         rules = [keep_zeros(zero_smallest(stored.network, settings.amount), stored.network)]
-    facts["fine_tuning_steps"] = fine_tune(
-        stored.network,
-        bench.task,
-        bench.training,
-        length=settings.fine_tune,
-        batch=settings.batch,
-        rate=settings.rate,
-        seed=derive_seed(bench.seed, "fine_tune"),
-        rules=rules,
-        tell=lambda step, total: bench.tell(step, total, "fine-tuning"),
-    )
+    facts["fine_tuning_steps"] = train_on(stored.network, settings, bench, rules)
     weights = [weight for weight in stored.network.parameters() if weight.dim() > 1]
     zeros = sum(int((weight == 0).sum()) for weight in weights)
     facts["zeros"] = zeros / sum(weight.numel() for weight in weights)

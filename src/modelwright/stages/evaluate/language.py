@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from ...core.artifact import ABOUT, Artifact
 from ...core.evidence import Evidence, not_applicable
 from ...core.files import write_json
 from ...core.metering import Reading
@@ -24,6 +23,7 @@ from ...tasks.language_metrics import resampled
 from ...tasks.ragged import Ragged
 from ...tasks.task import Examples
 from ...tasks.vocabulary import UNKNOWN, Vocabulary
+from .opening import answer_once
 from .settings import Evaluate
 
 ORDER = 5
@@ -38,7 +38,7 @@ def judge(context: Context) -> None:
     dataset = context.inputs["dataset"].path
     predictor = open_predictor(context.inputs["model"].path)
     test = read_part(dataset, "test")
-    predictions, drawn = _predictions(context, predictor, test, about)
+    predictions, drawn = answer_once(context, about, "reading the test part", lambda: _losses(context, predictor, test))
     losses = np.load(predictions.path / "losses.npy", allow_pickle=False)
     context.check_interrupt(message="measuring")
     seed = derive_seed(context.recipe.seed, "bootstrap")
@@ -62,26 +62,12 @@ def judge(context: Context) -> None:
     context.give("evaluation", folder)
 
 
-def _predictions(
-    context: Context, predictor: Predictor, test: Examples, about: dict[str, str]
-) -> tuple[Artifact, Reading | None]:
-    """Return the losses on the test part, and what they cost; a model is asked once, however often its losses are measured."""
-    found = context.find("predictions", about)
-    if found is not None:
-        context.outputs["predictions"] = found
-        return found, None
-    context.note("test part opened", **about)
-    context.check_interrupt(message="reading the test part")
+def _losses(context: Context, predictor: Predictor, test: Examples) -> tuple[dict[str, np.ndarray], Reading]:
+    """Ask the model about the test part; return its losses, and what they cost."""
     assert predictor.losses is not None, "a language model is trained by steps"
     before = context.meter.read()
     losses, _ = predictor.losses(test)
-    drawn = context.meter.read().minus(before)
-    folder = context.work / "predictions"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    np.save(folder / "losses.npy", losses, allow_pickle=False)
-    write_json(folder / ABOUT, about)
-    return context.give("predictions", folder), drawn
+    return {"losses": losses}, context.meter.read().minus(before)
 
 
 def _energy(context: Context, drawn: Reading | None, test: Examples, about: dict[str, str]) -> Evidence:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...core import registry
-from ...core.artifact import ABOUT, Artifact
 from ...core.evidence import Evidence, not_applicable
 from ...core.files import write_json
 from ...core.metering import Reading
@@ -22,6 +21,7 @@ from ...methods.statistics.calibration import reliability_curve
 from ...tasks.task import Examples
 from .floor import compare_with_floor
 from .folds import cross_validate
+from .opening import answer_once
 from .settings import Evaluate
 
 
@@ -33,7 +33,7 @@ def run(context: Context) -> None:
         registry.function_of("judge", section.kind)(context)
         return
     about = {"model": context.inputs["model"].digest, "dataset": context.inputs["dataset"].digest}
-    predictions, drawn = _predictions(context, about)
+    predictions, drawn = answer_once(context, about, "answering the test part", lambda: _answers(context))
     answers, targets = (
         np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in ("answers", "targets")
     )
@@ -65,25 +65,14 @@ def run(context: Context) -> None:
     context.give("evaluation", folder)
 
 
-def _predictions(context: Context, about: dict[str, str]) -> tuple[Artifact, Reading | None]:
-    """Return the answers on the test part, and what they cost; a model answers it once, however often its answers are measured."""
-    found = context.find("predictions", about)
-    if found is not None:
-        context.outputs["predictions"] = found
-        return found, None
-    context.note("test part opened", **about)
-    context.check_interrupt(message="answering the test part")
+def _answers(context: Context) -> tuple[dict[str, np.ndarray], Reading]:
+    """Ask the model about the test part; return answers and true classes, and what the answers cost."""
     test = read_part(context.inputs["dataset"].path, "test")
     predictor: Predictor = open_predictor(context.inputs["model"].path)
-    folder = context.work / "predictions"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     before = context.meter.read()
-    np.save(folder / "answers.npy", predictor.predict(test), allow_pickle=False)
+    answers = predictor.predict(test)
     drawn = context.meter.read().minus(before)
-    np.save(folder / "targets.npy", np.asarray(test.columns["target"]), allow_pickle=False)
-    write_json(folder / ABOUT, about)
-    return context.give("predictions", folder), drawn
+    return {"answers": answers, "targets": np.asarray(test.columns["target"])}, drawn
 
 
 def _energy_per_answer(context: Context, drawn: Reading | None, answers: int, about: dict[str, str]) -> Evidence:
