@@ -32,11 +32,11 @@ def write_golden(folder: Path, predictor: Predictor, examples: Examples) -> None
     np.save(place / ANSWERS, predictor.predict(chosen), allow_pickle=False)
 
 
-def check_golden(folder: Path, predictor: Predictor) -> float:
-    """Let a predictor answer the golden examples; return the largest difference from the trainer's answers.
+def read_golden(folder: Path) -> tuple[Examples, np.ndarray]:
+    """Return the golden examples, and what the trainer answered.
 
     Raises:
-        DamagedArtifact: the difference is larger than float32 arithmetic explains.
+        DamagedArtifact: the answers are missing, or something else lies in their place.
     """
     place = folder / FOLDER
     for path in sorted(place.glob("*.npy")):
@@ -46,8 +46,19 @@ def check_golden(folder: Path, predictor: Predictor) -> float:
         raise DamagedArtifact(
             "the golden answers are missing", where=place / ANSWERS, expected="what the trainer answered"
         )
-    expected = columns.pop(Path(ANSWERS).stem)
-    found = predictor.predict(Examples(columns, read_json(folder / LEARNT)))
+    answers = columns.pop(Path(ANSWERS).stem)
+    return Examples(columns, read_json(folder / LEARNT)), answers
+
+
+def check_golden(folder: Path, predictor: Predictor) -> float:
+    """Let a predictor answer the golden examples; return the largest difference from the trainer's answers.
+
+    Raises:
+        DamagedArtifact: the difference is larger than float32 arithmetic explains.
+    """
+    place = folder / FOLDER
+    examples, expected = read_golden(folder)
+    found = predictor.predict(examples)
     difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:
         raise DamagedArtifact(

@@ -60,6 +60,9 @@ def test_the_deadline_frees_the_slot_and_drops_the_work(serving: Serving) -> Non
 
     async def work() -> None:
         async with serving(slowed(0.3, sizes), queue=2, deadline_ms=150, batch=1) as client:
+            sizes.clear()
+            # As if the machine had become slow only now: else the second one would not have been let in.
+            client.service.batcher.seconds_of_example = 0.0
             first = asyncio.ensure_future(client.post(INFER, json=tensors()))
             await asyncio.sleep(0.02)
             second = await client.post(INFER, json=tensors())
@@ -78,6 +81,7 @@ def test_work_of_a_client_that_left_is_dropped(serving: Serving) -> None:
 
     async def work() -> None:
         async with serving(slowed(0.2, sizes), deadline_ms=5000, batch=1) as client:
+            sizes.clear()
             service = client.service
             examples = service.prepare({"image": np.zeros((1, 8, 8, 1), np.uint8)}, [])
             first = asyncio.ensure_future(service.ask(examples))
@@ -219,6 +223,28 @@ def test_the_batcher_waits_for_others_only_as_long_as_told() -> None:
         nine = Examples({"x": np.zeros((9, 3))}, {})
         assert len(await batcher.submit(nine).future) == 9
         batcher.close()
+
+    run_async(work)
+
+
+def test_a_slow_first_answer_turns_nobody_away(release: Path, tmp_path: Path) -> None:
+    """What an answer takes is measured before the door opens, and the first one, which loads what is needed, is not believed."""
+    calls: list[int] = []
+
+    def change(predictor: Predictor) -> Predictor:
+        def predict(examples: Examples) -> np.ndarray:
+            calls.append(len(examples))
+            time.sleep(0.3 if len(calls) == 1 else 0.01)
+            return predictor.predict(examples)
+
+        return replace(predictor, predict=predict)
+
+    async def work() -> None:
+        async with served(release, tmp_path / "state", change, deadline_ms=1000, batch=1) as client:
+            assert set(calls) == {1}
+            assert 0.01 <= client.service.batcher.seconds_of_example < 0.1
+            answers = await asyncio.gather(*(client.post(INFER, json=tensors()) for _ in range(8)))
+            assert [answer.status_code for answer in answers] == [200] * 8
 
     run_async(work)
 

@@ -177,7 +177,7 @@ def test_five_hundred_clients_at_once(release: Path, tmp_path: Path) -> None:
         pytest.skip("this machine has no hey")
     body = tmp_path / "body.json"
     body.write_text(json.dumps(tensors()))
-    with process(release, tmp_path / "state", "deadline_ms=900", "batch=1", seconds=0.02) as server:
+    with process(release, tmp_path / "state", "deadline_ms=900", "batch=1", "queue=256", seconds=0.02) as server:
         httpx.post(f"{server.address}{INFER}", json=tensors())
         command = [hey, "-n", "1000", "-c", "500", "-t", "10", "-m", "POST", "-D", str(body), "-o", "csv"]
         done = subprocess.run([*command, f"{server.address}{INFER}"], capture_output=True, text=True, check=True)

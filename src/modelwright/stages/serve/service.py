@@ -16,7 +16,8 @@ import numpy as np
 from ...core import registry
 from ...core.errors import DataError, RecipeError
 from ...core.files import read_json
-from ...engine.batching import Batcher, Expired, Full, Limits, NonFinite, Ticket
+from ...engine.batching import Answer, Batcher, Expired, Full, Limits, NonFinite, Ticket
+from ...engine.golden import read_golden
 from ...engine.predictor import LEARNT, Predictor
 from ...sources.rows import Rows
 from ...tasks.task import Examples
@@ -35,6 +36,8 @@ RUNNERS_UP = 3
 READERS = 2
 # Bytes of a body that is read where it arrives.
 SMALL = 1 << 15
+# Answers by which is known at the start how long one takes; the first of a model is far slower than those that follow.
+TRIES = 3
 # What a person may write, whoever it is: once a second, ten at once.
 WORDS_RATE, WORDS_BURST = 1.0, 10
 
@@ -132,6 +135,8 @@ class Service:
 
         def opened_here() -> Callable[..., np.ndarray]:
             self._opened = open_model(self.served.folder, self.settings.threads)
+            one = read_golden(self.served.folder)[0].take(np.zeros(1, dtype=np.int64))
+            self.batcher.seconds_of_example = min(_seconds(self._opened.predict, one) for _ in range(TRIES))
             return self._opened.predict
 
         def told(error: BaseException | None) -> None:
@@ -221,3 +226,10 @@ class Service:
         """Let the threads end."""
         self.batcher.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _seconds(answer: Answer, examples: Examples) -> float:
+    """Return how long some examples take to be answered."""
+    began = time.perf_counter()
+    answer(examples)
+    return time.perf_counter() - began
