@@ -47,7 +47,9 @@ def build_augment(settings: Augment, modality: str, learnt: dict[str, Any]) -> C
         )
 
     def change(batch: Batch, generator: torch.Generator) -> Batch:
-        image_BCHW = _move(settings, _recolour(settings, batch.inputs["image"], learnt, generator), generator)
+        # By planes, which is several times faster for all that changes colours or cuts; then as convolutions like it.
+        image_BCHW = batch.inputs["image"].contiguous()
+        image_BCHW = _move(settings, _recolour(settings, image_BCHW, learnt, generator), generator)
         return replace(
             batch, inputs={**batch.inputs, "image": image_BCHW.contiguous(memory_format=torch.channels_last)}
         )
@@ -96,7 +98,7 @@ def _recolour(
         return image_BCHW
     # Colours are those of the picture as it was, so the normalisation is taken off and put back.
     mean, deviation = (torch.tensor(learnt[name]).view(1, -1, 1, 1) for name in ("mean", "deviation"))
-    changed_BCHW = image_BCHW * deviation + mean
+    changed_BCHW = (image_BCHW * deviation).add_(mean)
     if settings.policy == "trivial":
         changed_BCHW = trivial_augment(changed_BCHW, generator, settings.border, mean)
     elif settings.policy == "rand":
@@ -111,7 +113,7 @@ def _recolour(
         saturation=settings.saturation,
         white=255.0,
     )
-    return (changed_BCHW - mean) / deviation
+    return changed_BCHW.sub_(mean).div_(deviation)
 
 
 def _move(settings: Augment, image_BCHW: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
