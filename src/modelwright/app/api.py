@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import registry
+from ..core.crew import ALONE, Crew
 from ..core.errors import GateFailed
 from ..core.execute import forget as forget_stages
 from ..core.execute import go_on
@@ -27,25 +28,33 @@ def run(
     on_progress: OnProgress = go_on,
     from_scratch: bool = False,
     allow_change: bool = False,
+    crew: Crew = ALONE,
 ) -> Run:
     """Run all that a recipe asks for, or up to one stage; then write the report and publish the release, if one was made.
 
     `from_scratch` forgets what was made before; `allow_change` lets an unfinished training go on although its recipe, data,
-    code or environment has changed.
+    code or environment has changed. `crew` are the processes that train together, of which this is the first.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), overrides)
-    return _run_in(Path(runs) / loaded.name, loaded, until, on_progress, from_scratch, allow_change)
+    return _run_in(Path(runs) / loaded.name, loaded, until, on_progress, from_scratch, allow_change, crew)
 
 
 def _run_in(
-    folder: Path, recipe: Recipe, until: str | None, on_progress: OnProgress, from_scratch: bool, allow_change: bool
+    folder: Path,
+    recipe: Recipe,
+    until: str | None,
+    on_progress: OnProgress,
+    from_scratch: bool,
+    allow_change: bool,
+    crew: Crew,
 ) -> Run:
     from .publish import publish
     from .tracking import require_trackers
 
     require_trackers(recipe)
     try:
-        made = execute(recipe, until, on_progress, folder=folder, from_scratch=from_scratch, allow_change=allow_change)
+        options = {"from_scratch": from_scratch, "allow_change": allow_change}
+        made = execute(recipe, until, on_progress, folder=folder, crew=crew, **options)
     except GateFailed:
         # What an earlier recipe released must not lie there as if this one had; and the report says which gate failed.
         publish(Run(folder))
@@ -143,11 +152,11 @@ def release(recipe: Where, *overrides: str, **options: Any) -> Run:
     return run(recipe, *overrides, until="release", **options)
 
 
-def resume(folder: Where, on_progress: OnProgress = go_on, *, allow_change: bool = False) -> Run:
+def resume(folder: Where, on_progress: OnProgress = go_on, *, allow_change: bool = False, crew: Crew = ALONE) -> Run:
     """Go on with the run in a folder, as its own resolved recipe says."""
     # The folder is what counts: somebody may have moved or renamed it.
     opened = Run(Path(folder).resolve())
-    return _run_in(opened.folder, opened.recipe(), None, on_progress, False, allow_change)
+    return _run_in(opened.folder, opened.recipe(), None, on_progress, False, allow_change, crew)
 
 
 def check(recipe: Where, *overrides: str) -> Recipe:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .processes import add_arguments, carry_out, ended, who
 from .words import say
 
 # Verb -> what it does. The stages' verbs are the registered stages.
@@ -65,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ..core.errors import Interrupted, ModelwrightError
 
     try:
-        return _call(options)
+        return ended(options, carry_out(options, arguments, _call))
     except ModelwrightError as error:
         _complain(error, options)
-        return error.exit_code
+        return ended(options, error.exit_code, error)
     except KeyboardInterrupt:
         _complain(
             Interrupted(
@@ -78,12 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ),
             options,
         )
-        return Interrupted.exit_code
+        return ended(options, Interrupted.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return _bug(error, options)
+        return ended(options, _bug(error, options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -118,7 +119,7 @@ def _complain(error: Any, options: argparse.Namespace) -> None:
             )
         )
     for problem in error.problems:
-        parts = [f"{say('error')}: {problem.where + ': ' if problem.where else ''}{problem.found}"]
+        parts = [f"{who(options)}{say('error')}: {problem.where + ': ' if problem.where else ''}{problem.found}"]
         if problem.expected:
             parts.append(f"  {say('expected')}: {problem.expected}")
         if problem.next_step:
@@ -143,7 +144,7 @@ def _bug(error: Exception, options: argparse.Namespace) -> int:
             )
         )
     print(
-        f"{say('error')}: this is a bug of modelwright: {type(error).__name__}: {error}\n"
+        f"{who(options)}{say('error')}: this is a bug of modelwright: {type(error).__name__}: {error}\n"
         f"  details: {path}\n  {say('next')}: modelwright doctor --json, and send both",
         file=sys.stderr,
     )
@@ -183,6 +184,7 @@ def _recipe_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--again", action="store_true", help="do the stage of this verb anew, and no other")
     _allow_change_argument(command)
     command.add_argument("--smoke", action="store_true", help="64 rows and 2 steps: does it run at all?")
+    add_arguments(command)
 
 
 def _audit_arguments(command: argparse.ArgumentParser) -> None:
@@ -224,6 +226,7 @@ def _prepare_arguments(command: argparse.ArgumentParser) -> None:
 def _check_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, help="the recipe file")
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    command.add_argument("--processes", type=int, default=1, metavar="N", help="to be trained in so many processes")
 
 
 def _show_arguments(command: argparse.ArgumentParser) -> None:
@@ -238,6 +241,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
 def _resume_arguments(command: argparse.ArgumentParser) -> None:
     _run_arguments(command)
     _allow_change_argument(command)
+    add_arguments(command)
 
 
 def _runs_arguments(command: argparse.ArgumentParser) -> None:

@@ -64,6 +64,7 @@ def _stage_verb(options: Namespace) -> dict[str, Any]:
             on_progress=screen.on_progress,
             from_scratch=options.from_scratch,
             allow_change=options.allow_change,
+            crew=options.crew,
         )
     return _told(made, options)
 
@@ -217,8 +218,10 @@ def check(options: Namespace) -> dict[str, Any]:
     from ..core.demands import unmet_demands
     from ..core.execute import with_defaults
     from ..core.recipe import load_recipe
+    from .processes import require_layout
 
     recipe = load_recipe(options.recipe, tuple(options.overrides))
+    require_layout(recipe, options.processes)
     complete, ordered = with_defaults(recipe, None)
     stages = [stage.name for stage in ordered]
     lines = [f"{say('the recipe is good')}: {', '.join(say(name) for name in stages)}"]
@@ -264,7 +267,7 @@ def resume(options: Namespace) -> dict[str, Any]:
     if options.dry_run:
         return _dry_resume(options)
     with Screen() as screen:
-        made = api.resume(options.run, screen.on_progress, allow_change=options.allow_change)
+        made = api.resume(options.run, screen.on_progress, allow_change=options.allow_change, crew=options.crew)
     return _told(made, options)
 
 

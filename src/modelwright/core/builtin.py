@@ -80,6 +80,8 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "answer": ("", f"{HERE}.engine.answering:answer_arrays"),
         "settle": ("", f"{HERE}.stages.plan.ledger:settle"),
         "detect": ("", f"{HERE}.sources.detect:detect"),
+        "launch": ("", f"{HERE}.engine.launch:launch"),
+        "join": ("", f"{HERE}.engine.crew:join"),
     },
     # Task -> the model that is trained beside every recipe of it, as the honest floor.
     "floor": {"text": ("tfidf",), "tabular": ("boosting",)},
@@ -145,6 +147,23 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrained": {
         "backbone": ("", f"{HERE}.models.backbone:read_weights"),
         "hf": ("", f"{HERE}.models.hugging_face:read_weights"),
+    },
+    "layout": {
+        **_parts("layouts.settings", auto="AutoLayout layouts.data:build", local="LocalLayout layouts.local:build"),
+        **_parts("layouts.settings", data="DataLayout layouts.data:build"),
+        **_parts("layouts.settings", sharded="ShardedLayout layouts.sharded:build"),
+        **_parts("layouts.settings", tensor="TensorLayout layouts.tensor:build"),
+        **_parts("layouts.settings", pipeline="PipelineLayout layouts.pipeline:build"),
+    },
+    # Model -> how its blocks are cut over processes, where they are.
+    "pieces": {
+        "decoder": ("", f"{HERE}.models.cuts:cut_decoder"),
+        "transformer": ("", f"{HERE}.models.cuts:cut_transformer"),
+    },
+    # Model -> how it is gone through block by block.
+    "walk": {
+        "decoder": ("", f"{HERE}.models.walks:walk_decoder"),
+        "transformer": ("", f"{HERE}.models.walks:walk_transformer"),
     },
     # Stage -> what walks through it on tensors without memory, for the plan.
     "rehearsal": {

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import registry, unfinished
 from .artifact import AGAIN, Artifact, find, find_about, store, verify
+from .crew import ALONE, Crew
 from .demands import require_demands
 from .digest import code_digest, digest_of
 from .environment import environment
@@ -50,11 +51,13 @@ def run(
     allow_change: bool = False,
     depth: int = 0,
     outermost: Path | None = None,
+    crew: Crew = ALONE,
 ) -> Run:
     """Run what a recipe asks for (or up to one stage) in a run folder, and return the run.
 
     `from_scratch` forgets what was made before; `allow_change` lets an unfinished stage go on under another recipe, code,
-    data or environment than it began with. `depth` and `outermost` are for runs inside runs.
+    data or environment than it began with. `depth` and `outermost` are for runs inside runs; `crew` are the processes that
+    train together, of which this is the first.
 
     Raises:
         ModelwrightError: whatever a stage met; what was finished before stays, and the journal says what happened.
@@ -74,7 +77,7 @@ def run(
         if from_scratch:
             forget(opened, [stage.name for stage in stages])
         journal.append("run started", recipe=recipe.digest, stages=[stage.name for stage in stages])
-        manner = Manner(on_progress, from_scratch, allow_change, depth, outermost or opened.folder)
+        manner = Manner(on_progress, from_scratch, allow_change, depth, outermost or opened.folder, crew)
         execution = _Execution(opened, journal, recipe, manner, before)
         for stage in stages:
             execution.execute(stage)
@@ -93,6 +96,7 @@ def run_inside(outer: Run, recipe: Recipe, until: str, manner: Manner) -> Run:
         allow_change=manner.allow_change,
         depth=manner.depth + 1,
         outermost=manner.outermost,
+        crew=manner.crew,
     )
 
 
@@ -146,6 +150,7 @@ class Manner:
     depth: int
     # The run folder in which all the runs inside runs lie.
     outermost: Path
+    crew: Crew = ALONE
 
 
 class _Execution:
@@ -370,6 +375,7 @@ class _Execution:
             note=self.journal.append,
             choose=partial(self._choose, key),
             chosen=partial(self._chosen, key),
+            crew=self.manner.crew,
         )
 
     def _run_inside(self, recipe: Recipe, until: str, on_progress: OnProgress | None = None) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ class Sitting:
             BudgetError: the energy that the recipe allows is used up; the stage has stopped as if it had been asked to.
         """
         try:
-            registry.load(context.stage.function)(context)
+            with context.crew.together(context) if context.stage.joint else nullcontext():
+                registry.load(context.stage.function)(context)
         except Interrupted as error:
             if not self.exhausted:
                 raise

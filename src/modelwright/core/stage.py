@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from .artifact import Artifact
+from .crew import ALONE, Crew
 from .errors import Interrupted
 from .evidence import Evidence
 from .metering import Meter
@@ -36,6 +37,8 @@ class Stage:
     gathers: bool = False
     # A stage that keeps what it has done so far in its work folder, and goes on from there.
     resumable: bool = False
+    # A stage that all processes of a crew carry out together; the others are carried out by the first of them alone.
+    joint: bool = False
     # Address of a function (recipe) -> text that joins the key: what the stage reads that no artifact and no recipe holds.
     fingerprint: str = ""
     # Sections of the recipe that this stage may change for all that comes after it, by the file EDITS in what it gives.
@@ -87,6 +90,7 @@ class Context:
     note: Callable[..., Any]
     choose: Callable[[str, Callable[[], tuple[Any, str]]], Any]
     chosen: Callable[[str], Any]
+    crew: Crew = ALONE
     outputs: dict[str, Artifact] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
 
@@ -112,6 +116,7 @@ class Context:
 
     def progress(self, step: int = 0, total: int = 0, message: str = "", **values: float) -> Answer:
         """Tell the world how far the stage is; the answer says whether to go on, stop early or be interrupted."""
+        self.crew.sign()
         return self.on_progress(Progress(self.stage.name, step, total, values, message))
 
     def check_interrupt(self, step: int = 0, total: int = 0, message: str = "") -> None:

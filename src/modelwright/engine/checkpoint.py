@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ..core.errors import DamagedArtifact, RecipeError
 from ..core.files import as_bytes, explained, new_folder, remove_folder, remove_unfinished
 from ..core.formats import check_safetensors
 from ..methods.optimisation.eight_bit import MARK, pack_state, unpack_state
+from .sharded_tensors import joined, like
 from .turn import Turn
 
 STATE, MANIFEST = "state.json", "manifest.json"
@@ -55,14 +57,26 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes
     Raises:
         BudgetError: the disk is full; the older checkpoints are untouched.
     """
-    final = folder / f"step-{checkpoint.step:09d}"
-    state = as_bytes(json.dumps({"step": checkpoint.step, **checkpoint.state}, allow_nan=True))
-    needed = len(state) + checkpoint.nbytes
+    with opened_checkpoint(folder, checkpoint, keep) as place:
+        files: dict[str, dict[str, Any]] = {}
+        shards = list(_shards(checkpoint.tensors, shard_bytes))
+        for number, shard in enumerate(shards, 1):
+            name = f"tensors-{number:05d}-of-{len(shards):05d}.safetensors"
+            files[name] = write_file(place / name, save(set_apart(shard)))
+        write_listed(place, files, checkpoint)
+    return _place(folder, checkpoint)
+
+
+@contextmanager
+def opened_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Iterator[Path]:
+    """Give a folder to fill, which becomes the checkpoint when the block ends well; then those that are not kept go."""
+    final = _place(folder, checkpoint)
+    needed = len(_state_of(checkpoint)) + checkpoint.nbytes
     with explained(final, needed):
         _settle(folder)
         try:
             with new_folder(final, needed) as place:
-                _fill(place, checkpoint.tensors, state, shard_bytes)
+                yield place
                 if final.exists():
                     os.replace(final, folder / f"{REPLACED}{final.name}")
         except BaseException:
@@ -73,17 +87,20 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes
         older = [path for path in saved if path.name <= final.name]
         for path in [path for path in saved if path.name > final.name] + older[keep:]:
             remove_folder(path)
-    return final
 
 
-def _fill(place: Path, tensors: Tensors, state: bytes, shard_bytes: int) -> None:
-    files: dict[str, dict[str, Any]] = {}
-    shards = list(_shards(tensors, shard_bytes))
-    for number, shard in enumerate(shards, 1):
-        name = f"tensors-{number:05d}-of-{len(shards):05d}.safetensors"
-        files[name] = _write(place / name, save(set_apart(shard)))
-    files[STATE] = _write(place / STATE, state)
-    _write(place / MANIFEST, _manifest(files))
+def write_listed(place: Path, files: dict[str, dict[str, Any]], checkpoint: Checkpoint) -> None:
+    """Write what is no tensor, and the list of all files, which makes the checkpoint whole."""
+    files[STATE] = write_file(place / STATE, _state_of(checkpoint))
+    write_file(place / MANIFEST, _manifest(files))
+
+
+def _place(folder: Path, checkpoint: Checkpoint) -> Path:
+    return folder / f"step-{checkpoint.step:09d}"
+
+
+def _state_of(checkpoint: Checkpoint) -> bytes:
+    return as_bytes(json.dumps({"step": checkpoint.step, **checkpoint.state}, allow_nan=True))
 
 
 def _shards(tensors: Tensors, shard_bytes: int) -> Iterator[Tensors]:
@@ -111,7 +128,7 @@ def set_apart(shard: Tensors) -> Tensors:
     return found
 
 
-def _write(path: Path, content: bytes) -> dict[str, Any]:
+def write_file(path: Path, content: bytes) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
     path.write_bytes(content)
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -142,6 +159,15 @@ def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
             next_step="start anew with --from-scratch",
         )
     return None, complaints
+
+
+def load_step(folder: Path, step: int) -> Checkpoint:
+    """Return the checkpoint of a step.
+
+    Raises:
+        DamagedArtifact: it is not there, or not what was written.
+    """
+    return _load(folder / f"step-{step:09d}")
 
 
 def drop_newest(folder: Path) -> bool:
@@ -190,7 +216,10 @@ def _load(path: Path) -> Checkpoint:
     step = state.pop("step", None)
     if path.name != f"step-{step:09d}":
         raise DamagedArtifact(f"this is the checkpoint of step {step}", where=path, expected="that of its name")
-    return Checkpoint(step, tensors, state)
+    try:
+        return Checkpoint(step, joined(tensors), state)
+    except ValueError as error:
+        raise DamagedArtifact(str(error), where=path) from None
 
 
 def _listed(path: Path) -> dict[str, dict[str, Any]]:
@@ -251,7 +280,8 @@ def tensors_to_turns(turns: list[Turn], tensors: Tensors, numbers: dict[str, Any
         prefix = f"{turn.name}/model/"
         weights = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         _refuse_misfits(turn, weights, numbers)
-        turn.model.load_state_dict(weights)
+        own = turn.model.state_dict()
+        turn.model.load_state_dict({name: like(own[name], weight) for name, weight in weights.items()})
         prefix = f"{turn.name}/optimiser/"
         indices = {name: index for index, name in enumerate(_names(turn))}
         state: dict[int, dict[str, Any]] = {}
@@ -265,7 +295,7 @@ def tensors_to_turns(turns: list[Turn], tensors: Tensors, numbers: dict[str, Any
                 # Fused steps want the state to lie in memory as its parameter does (channels last, say).
                 plain = isinstance(value, torch.Tensor) and MARK not in name
                 if plain and value.shape == parameters[index].shape:
-                    values[name] = torch.empty_like(parameters[index], dtype=value.dtype).copy_(value)
+                    values[name] = like(parameters[index], value)
             state[index] = pack_state(values)
         turn.optimiser.load_state_dict({"state": state, "param_groups": turn.optimiser.state_dict()["param_groups"]})
 

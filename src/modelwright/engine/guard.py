@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..methods.optimisation.penalties import tensor_norms
 from .loop import Verdict
 from .turn import Turn
 
@@ -36,7 +37,7 @@ class Guard:
     def __call__(self, turn: Turn, losses: torch.Tensor) -> Verdict:
         """Judge a step by the mean of its losses and the norm of its gradient."""
         gradients = [parameter.grad for parameter in turn.parameters() if parameter.grad is not None]
-        self.norms = torch.stack(torch._foreach_norm(gradients)) if gradients else torch.zeros(1)
+        self.norms = tensor_norms(gradients) if gradients else torch.zeros(1)
         loss, norm = torch.stack([losses.detach().mean().float(), self.norms.float().sum()]).tolist()
         self.reason = self._reason(loss, norm)
         if not self.reason:

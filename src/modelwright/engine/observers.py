@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ..core.errors import Interrupted
-from ..core.stage import Context
+from ..core.stage import Answer, Context
 from ..tasks.task import Examples
 from .cadence import Cadence
-from .checkpoint import Checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_newest, load_step, save_checkpoint
 from .loop import Moment, Verdict
 from .predictor import Predictor, in_batches
 from .state import put_state, take_state
@@ -92,7 +92,8 @@ class Validation:
 
     `stopping` has the fields `measure`, `patience` and `least` of the recipe's early stopping. `watched` puts the weights
     that are to be judged into the network that the predictor asks, and returns it; `tell` hears every measurement. A
-    measurement that `heed` interrupts stays `due`, and is made up for after the resume.
+    measurement that `heed` interrupts stays `due`, and is made up for after the resume. `share` makes it in the first of
+    several processes, and tells the others.
     """
 
     def __init__(
@@ -107,7 +108,9 @@ class Validation:
         keep_best: bool,
         tell: Sequence[Callable[[dict[str, float]], None]] = (),
         heed: Callable[[int], None] | None = None,
+        share: Callable[[Callable[[], Any]], Any] = lambda make: make(),
     ) -> None:
+        self.share = share
         self.predictor, self.watched, self.examples, self.stopping = predictor, watched, examples, stopping
         self.every, self.total, self.keep_best, self.tell, self.heed = every, total, keep_best, tell, heed
         self.history: list[dict[str, float]] = []
@@ -129,7 +132,7 @@ class Validation:
         if not self.due:
             return self.exhausted
         network, heed, step = self.watched(model), self.heed, self.last_step
-        found = measure(self.predictor, self.examples, (lambda: heed(step)) if heed else None)
+        found = self.share(lambda: measure(self.predictor, self.examples, (lambda: heed(step)) if heed else None))
         self.due = False
         self.history.append({"step": step, **found})
         for hear in self.tell:
@@ -159,7 +162,8 @@ class Validation:
         """Return the network that the predictor asks, with the weights that are kept."""
         network = self.watched(model)
         if not self.history:
-            self.history.append({"step": self.last_step, **measure(self.predictor, self.examples)})
+            found = self.share(lambda: measure(self.predictor, self.examples))
+            self.history.append({"step": self.last_step, **found})
             self.best_at = 0
         elif self.keep_best and self.best:
             network.load_state_dict(self.best)
@@ -197,7 +201,9 @@ class Keeper:
         cadence: Cadence,
         total: int,
         keep: int,
+        save_as: Callable[[Path, Checkpoint, int], object] = save_checkpoint,
     ) -> None:
+        self.save_as = save_as
         self.context, self.folder, self.turns, self.memories = context, folder, turns, memories
         self.cadence, self.total, self.keep = cadence, total, keep
         self.step = self._first = 0
@@ -210,7 +216,9 @@ class Keeper:
     def __call__(self, moment: Moment) -> bool:
         """Tell the world, save when it is time, and obey."""
         self.step = moment.step + 1
-        answer = self.context.progress(self.step, self.total, "", **self._values())
+        # What training goes back to must lie before the trouble.
+        sound = self.step < self.total and moment.verdict is not Verdict.REWIND
+        answer, due = self.context.crew.share(lambda: self._decide(sound))
         if answer == "interrupt":
             self.save()
             raise Interrupted(
@@ -218,11 +226,17 @@ class Keeper:
                 where="train",
                 next_step=f"modelwright resume {self.context.folder}",
             )
-        # What training goes back to must lie before the trouble.
-        sound = self.step < self.total and moment.verdict is not Verdict.REWIND
-        if sound and self.cadence.due(self.step, self.cost):
+        if due:
             self.save()
-        return answer == "stop"
+        return bool(answer == "stop")
+
+    def _decide(self, sound: bool) -> tuple[Answer, bool]:
+        """Ask the world whether to go on, and the clock whether to save."""
+        answer = self.context.progress(self.step, self.total, "", **self._values())
+        if self.cadence.every is None and not self._first_seconds and self.context.crew.size > 1:
+            # What saving costs shows the first time, and all processes take part in that.
+            return answer, answer != "interrupt" and sound
+        return answer, answer != "interrupt" and sound and self.cadence.due(self.step, self.cost)
 
     def _values(self) -> dict[str, float]:
         seconds = time.monotonic() - self._began
@@ -247,7 +261,7 @@ class Keeper:
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         checkpoint = self.now()
-        save_checkpoint(self.folder, checkpoint, self.keep)
+        self.save_as(self.folder, checkpoint, self.keep)
         self._saved = self.step
         seconds = time.monotonic() - began
         self.saving_seconds += seconds
@@ -268,6 +282,23 @@ class Keeper:
     def now(self) -> Checkpoint:
         """Return the state that a checkpoint would hold now."""
         return take_state(self.step, self.turns, self.memories)
+
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
+        """Return the newest undamaged checkpoint, if there is one, and what was wrong with newer ones.
+
+        Of several processes the first one judges, and all read what it found.
+        """
+        read: list[Checkpoint | None] = []
+
+        def find() -> tuple[int | None, list[str]]:
+            found, complaints = load_newest(self.folder) if self.folder.exists() else (None, [])
+            read.append(found)
+            return found.step if found else None, complaints
+
+        step, complaints = self.context.crew.share(find)
+        if not read:
+            read.append(None if step is None else load_step(self.folder, step))
+        return read[0], complaints
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as it was."""

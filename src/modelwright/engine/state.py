@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from .checkpoint import Checkpoint, misfit, tensors_to_turns, turns_to_tensors
+from .sharded_tensors import whole
 from .turn import Turn
 
 
@@ -50,7 +51,8 @@ def put_state(checkpoint: Checkpoint, turns: list[Turn], memories: dict[str, Rem
 def digest_of_state(checkpoint: Checkpoint) -> str:
     """Return one SHA-256 over every tensor's name, type, shape and bytes, and over the plain data."""
     seen = hashlib.sha256(json.dumps([checkpoint.step, checkpoint.state], sort_keys=True).encode())
-    for name, tensor in sorted(checkpoint.tensors.items()):
+    for name, part in sorted(checkpoint.tensors.items()):
+        tensor = whole(part)
         seen.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         seen.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return seen.hexdigest()

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ..methods.optimisation.parameter_groups import held
+from ..methods.optimisation.penalties import tensor_norms
 from .loop import Moment, Verdict
 from .turn import Turn
 
@@ -122,7 +124,7 @@ def _layers_of(turn: Turn) -> _Layers:
 
 
 def _norms(tensors: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack(torch._foreach_norm(tensors)).float()
+    return tensor_norms(tensors).float()
 
 
 def _by_layer(norms: torch.Tensor, layers: _Layers) -> torch.Tensor:
@@ -135,8 +137,8 @@ def _by_layer(norms: torch.Tensor, layers: _Layers) -> torch.Tensor:
 def _some_entries(matrix: torch.Tensor) -> torch.Tensor:
     """Return at most so many entries of a matrix, evenly spread over its memory; a view where that is possible."""
     # Odd, so that it does not always meet the same column.
-    stride = max(1, matrix.numel() // ENTRIES) | 1
-    flat = matrix.detach()
+    flat = held(matrix.detach())
+    stride = max(1, flat.numel() // ENTRIES) | 1
     dense = flat.is_contiguous() or (flat.dim() == 4 and flat.is_contiguous(memory_format=torch.channels_last))
     return flat.as_strided((flat.numel(),), (1,))[::stride] if dense else flat.reshape(-1)[::stride]
 

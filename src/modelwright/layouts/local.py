@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from ..core.errors import LayoutError
+from .pieces import Pieces
+from .settings import LocalLayout
 from .short import with_short_parameters
 
 PROVIDES = frozenset({"whole-batch", "example-losses", "global-gradients", "whole-parameters"})
@@ -32,6 +35,11 @@ class Local:
     def provides(self) -> frozenset[str]:
         """What a part may need; micro-batches take the whole batch away."""
         return PROVIDES - {"whole-batch"} if self.micro_batch else PROVIDES
+
+    @property
+    def stream(self) -> int:
+        """Whose random numbers this process draws."""
+        return 0
 
     def place(self, model: torch.nn.Module) -> torch.nn.Module:
         """Put a model on the device, with channels last in memory where it has convolutions."""
@@ -65,7 +73,7 @@ class Local:
         total = sum(float(size.sum()) for size in sizes)
         losses = []
         for part, size in zip(parts, sizes, strict=True):
-            with self._autocast():
+            with self.autocast():
                 loss = turn.losses(part)
             (objective(loss, part) * size).sum().div(total).backward()
             losses.append(loss.detach())
@@ -79,7 +87,24 @@ class Local:
         """Return the values of all processes: there is one."""
         return value
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Compute in the precision of this layout inside."""
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
+
+
+def build(settings: LocalLayout, local: Local, pieces: Pieces) -> Local:
+    """Return the layout of one process.
+
+    Raises:
+        LayoutError: there are several.
+    """
+    if torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+        raise LayoutError(
+            f"{torch.distributed.get_world_size()} processes, and the layout is local",
+            where="train.layout",
+            expected="auto, or a layout for several processes",
+            next_step="leave train.layout out, or --processes",
+        )
+    return local

@@ -117,8 +117,8 @@ def _bytes_before(text: str) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes)])
 
 
-def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batch:
-    """Make a batch: its examples packed into as few rows as first fit, longest first, finds.
+def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: tuple[int, ...] | None = None) -> Batch:
+    """Make a batch: its examples packed into as few rows as first fit, longest first, finds; or into a frame that has more.
 
     Shapes: indices (b,) -> inputs.tokens (r, t) int64, targets (r, t) int64; where a row holds several examples also
         inputs.document (r, t) int64, the place of the example in the batch, and inputs.position (r, t) int64, the place
@@ -129,9 +129,9 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batc
     tokens = cast(Ragged, examples.columns["tokens"])
     lengths = (tokens.stop[indices] - tokens.start[indices] - 1).tolist()
     places, filled = pack(lengths, examples.learnt["length"])
-    shape = (len(filled), max(filled))
+    shape = frame or (len(filled), max(filled))
     arrays = {name: room(name, shape, np.int64) for name in ("tokens", "targets", "document", "position")}
-    packed = len(filled) < len(lengths)
+    packed = frame is not None or len(filled) < len(lengths)
     # What stands behind the last example of a row belongs to nobody: it sees only itself and its like.
     for name, nothing in (("tokens", 0), ("targets", NOTHING), ("document", len(lengths)), ("position", 0)):
         arrays[name].fill(nothing)
@@ -146,7 +146,13 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batc
     targets = tensors.pop("targets")
     inputs = tensors if packed else {"tokens": tensors["tokens"]}
     # Rows are not examples, so a part of the batch is packed anew.
-    return Batch(inputs, targets, indices, lambda start, stop: collate(examples, indices[start:stop]))
+    return Batch(
+        inputs,
+        targets,
+        indices,
+        lambda start, stop: collate(examples, indices[start:stop]),
+        lambda places, frame: collate(examples, indices[places], frame=frame),
+    )
 
 
 def pack(lengths: list[int], length: int) -> tuple[list[tuple[int, int]], list[int]]:

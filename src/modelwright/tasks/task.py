@@ -53,6 +53,8 @@ class Batch:
     indices: np.ndarray
     # How to take a part, where examples do not stand one in a row: start, stop -> batch.
     cut: Callable[[int, int], Batch] | None = None
+    # How to choose some, and in a frame of so many rows and columns: places, frame -> batch.
+    choose: Callable[[np.ndarray, tuple[int, ...] | None], Batch] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -63,6 +65,13 @@ class Batch:
             return self.cut(start, stop)
         inputs = {name: tensor[start:stop] for name, tensor in self.inputs.items()}
         return Batch(inputs, self.targets[start:stop], self.indices[start:stop])
+
+    def pick(self, places: np.ndarray, frame: tuple[int, ...] | None = None) -> Batch:
+        """Return some examples of the batch, also one several times; in a frame where they do not stand one in a row."""
+        if self.choose is not None:
+            return self.choose(places, frame)
+        inputs = {name: tensor[places] for name, tensor in self.inputs.items()}
+        return Batch(inputs, self.targets[places], self.indices[places])
 
 
 # name, shape, dtype -> an array to be filled; it may be used again once the batch is done with

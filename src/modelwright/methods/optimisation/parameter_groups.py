@@ -80,6 +80,14 @@ def is_plain(tensor: Tensor) -> bool:
     return getattr(type(tensor), "__tensor_flatten__", None) is None
 
 
+def held(tensor: Tensor) -> Tensor:
+    """Return what this process holds of a tensor: all of a plain one, its own part of a sharded one, in the same memory.
+
+    Source: torch.distributed.tensor.DTensor.to_local.
+    """
+    return tensor if is_plain(tensor) else getattr(tensor, "_local_tensor", tensor)
+
+
 def set_learning_rates(optimiser: Optimiser, factor: float) -> None:
     """Set each group's learning rate to `factor` times the one it was built with.
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...core import registry
+from ...core.crew import Crew
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.averaging import Average
+from ...engine.checkpoint import Checkpoint, save_checkpoint
 from ...engine.group_objectives import GroupRobustObjective
 from ...engine.guard import Guard
 from ...engine.incidents import DataOrder, note_skipped
@@ -21,15 +26,17 @@ from ...engine.plateau import Plateau
 from ...engine.predictor import Predictor, torch_predictor
 from ...engine.private import Private, with_canaries
 from ...engine.samplers import Sampler
+from ...engine.saving import save_together
+from ...engine.sharded_tensors import gather_into
 from ...engine.turn import Turn
 from ...engine.watch import Watch, steps_between_looks
-from ...layouts.local import Local
 from ...tasks.task import Examples, Task
 from . import parts
+from .layout_conflicts import require_provided
 from .rate import choose_rate
 from .settings import Train
-from .speed import choose_speed
-from .thrift import build_layout
+from .speed import choose_together
+from .thrift import build_local
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Assembly:
     turn: Turn
     sampler: Sampler
     loader: Loader
-    layout: Local
+    layout: Any
     objective: Objective
     rules: list[GradientRule]
     observers: list[Observer]
@@ -64,20 +71,28 @@ def assemble(
     sampler = parts.build_sampler(settings, training, derive_seed(context.recipe.seed, "sampler"))
     per_epoch = sampler.steps_per_epoch
     total = settings.length.steps(per_epoch)
-    settings = choose_speed(context, settings, task, network, training, sampler, total)
+    settings = choose_together(context, settings, task, network, training, sampler, total)
     private = parts.build_private(context, settings, network, training, total)
     sampler = private.sampler if private else sampler
-    layout = build_layout(settings, network, private.gradients if private else None)
+    local = build_local(settings, network, private.gradients if private else None)
+    network = local.place(network)
+    settings, rate_test = choose_rate(context, settings, task, network, training, local, sampler)
+    layout = registry.function_of("layout", settings.layout.kind)(
+        settings.layout, local, parts.build_pieces(context, network)
+    )
+    require_provided(settings, context.recipe.sections, network, layout, context.crew.size)
+    # Where no process has all weights, those that are judged and stored are gathered in a network that is whole.
+    gathered = None if "whole-parameters" in layout.provides else copy.deepcopy(network)
     network = layout.place(network)
-    settings, rate_test = choose_rate(context, settings, task, network, training, layout, sampler)
     turn = parts.build_turn(settings, task, network, total, per_epoch)
     turn = with_canaries(private, turn) if private else turn
     average = parts.build_average(settings, network, total, per_epoch)
     plateau = turn.rate_factor if isinstance(turn.rate_factor, Plateau) else None
-    predictor = torch_predictor(average.network if average else network, task, training.learnt)
+    judged, watched = _judged(context.crew, network, gathered, average)
+    predictor = torch_predictor(judged, task, training.learnt)
     guard, history, order = parts.build_guard(settings), LossHistory(per_epoch), DataOrder()
     tell = [plateau.hear] if plateau else []
-    watch = _validation(context, settings, predictor, average, validation, per_epoch, total, tell)
+    watch = _validation(context, settings, predictor, watched, validation, per_epoch, total, tell)
     trace = Watch(steps_between_looks(per_epoch, total))
     objective = parts.build_objective(settings, training)
     remembering: dict[str, Any] = {
@@ -91,7 +106,7 @@ def assemble(
         "objective": objective if isinstance(objective, GroupRobustObjective) else None,
         **(private.memories() if private else {}),
     }
-    keeper = _keeper(context, settings, turn, remembering, per_epoch, total)
+    keeper = _keeper(context, settings, layout, turn, remembering, per_epoch, total)
     # Validation may be interrupted: whoever comes before it has seen the step, and the keeper alone comes after it.
     observers: list[Any] = [history, order, note_skipped(guard, context.note), average, trace, watch, keeper]
     if private:
@@ -117,8 +132,25 @@ def assemble(
     )
 
 
+def _judged(
+    crew: Crew, network: torch.nn.Module, gathered: torch.nn.Module | None, average: Average | None
+) -> tuple[torch.nn.Module, Callable[[torch.nn.Module], torch.nn.Module]]:
+    """Return the network that is judged, and what puts the present weights into it: their average, where there is one."""
+    if average:
+        return average.network, average.place
+    if gathered is None:
+        return network, lambda model: model
+    return gathered, lambda model: gather_into(gathered, model, crew.rank)
+
+
 def _keeper(
-    context: Context, settings: Train, turn: Turn, remembering: dict[str, Any], per_epoch: int, total: int
+    context: Context,
+    settings: Train,
+    layout: Any,
+    turn: Turn,
+    remembering: dict[str, Any],
+    per_epoch: int,
+    total: int,
 ) -> Keeper:
     """Build what saves the turn together with all parts that remember something."""
     return Keeper(
@@ -129,23 +161,33 @@ def _keeper(
         cadence=parts.build_cadence(context, per_epoch),
         total=total,
         keep=settings.save.keep,
+        save_as=_saving(context.crew, layout),
     )
+
+
+def _saving(crew: Crew, layout: Any) -> Callable[[Path, Checkpoint, int], object]:
+    """Return how a checkpoint is saved: by the first process, or by all where each holds another part."""
+    if crew.size == 1:
+        return save_checkpoint
+    if "whole-parameters" in layout.provides:
+        return lambda folder, checkpoint, keep: crew.share(lambda: str(save_checkpoint(folder, checkpoint, keep)))
+    return lambda folder, checkpoint, keep: save_together(folder, checkpoint, keep, crew)
 
 
 def _validation(
     context: Context,
     settings: Train,
     predictor: Predictor,
-    average: Average | None,
+    watched: Callable[[torch.nn.Module], torch.nn.Module],
     examples: Examples,
     per_epoch: int,
     total: int,
     tell: Sequence[Callable[[dict[str, float]], None]],
 ) -> Validation:
-    """Build the watch on the validation part: what is judged is the average of the weights, where there is one."""
+    """Build the watch on the validation part."""
     return Validation(
         predictor,
-        average.place if average else lambda model: model,
+        watched,
         examples,
         settings.early_stopping,
         every=settings.validate_every.steps(per_epoch),
@@ -153,4 +195,5 @@ def _validation(
         keep_best=settings.keep == "best",
         tell=tell,
         heed=lambda step: context.check_interrupt(step, total),
+        share=context.crew.share,
     )

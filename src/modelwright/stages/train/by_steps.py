@@ -13,7 +13,6 @@ import torch
 from ...core.errors import DataError, Interrupted, RecipeError
 from ...core.randomness import derive_seed
 from ...core.stage import Context
-from ...engine.checkpoint import load_newest
 from ...engine.dead_units import count_dead_units
 from ...engine.loop import Verdict, train
 from ...engine.observers import Keeper, Validation
@@ -29,8 +28,8 @@ from .trained import Trained
 
 def fit_by_steps(
     context: Context, task: Task, network: torch.nn.Module, training: Examples, validation: Examples
-) -> Trained:
-    """Train a network, from the newest whole checkpoint if there is one.
+) -> Trained | None:
+    """Train a network, from the newest whole checkpoint if there is one; return what the first process has of it.
 
     Raises:
         Interrupted: asked to stop; a checkpoint was saved first.
@@ -46,11 +45,15 @@ def fit_by_steps(
         # Something to go back to.
         made.keeper.save()
     began = time.monotonic()
-    _train_on(context, made, rewinds, start)
+    with context.crew.watched():
+        _train_on(context, made, rewinds, start)
     seconds = time.monotonic() - began
     kept = made.watch.finish(made.turn.model)
+    final_state = digest_of_state(made.keeper.now())
+    if context.crew.rank:
+        return None
     _refuse_broken_weights(made.watch, settings)
-    record = _record(made, rewinds)
+    record = _record(made, rewinds, final_state)
     if made.private:
         made.private.leave(kept, made.turn.model)
         record["privacy"] = made.private.record(kept, made.order)
@@ -90,13 +93,18 @@ def _train_on(context: Context, made: Assembly, rewinds: Rewinds, start: int) ->
                 objective=made.objective,
                 rules=made.rules,
                 observers=made.observers,
-                seed_of_step=lambda step: derive_seed(context.recipe.seed, "step", step),
+                seed_of_step=lambda step: _seed_of_step(context.recipe.seed, step, made.layout.stream),
             )
         if verdict < Verdict.REWIND:
             break
 
 
-def _record(made: Assembly, rewinds: Rewinds) -> dict[str, Any]:
+def _seed_of_step(seed: int, step: int, stream: int) -> int:
+    """Return what the random numbers of a step come from; processes that compute different things draw different ones."""
+    return derive_seed(seed, "step", step, stream) if stream else derive_seed(seed, "step", step)
+
+
+def _record(made: Assembly, rewinds: Rewinds, final_state: str) -> dict[str, Any]:
     """Return what is stored with the model. Nothing here depends on the clock: equal trainings have equal digests."""
     return {
         "loss": made.history.points,
@@ -108,7 +116,7 @@ def _record(made: Assembly, rewinds: Rewinds) -> dict[str, Any]:
         "data_order": made.order.digest,
         "trace": made.trace.points,
         # Weights, optimiser, history: all that a checkpoint would hold now. Equal digests, equal trainings.
-        "final_state": digest_of_state(made.keeper.now()),
+        "final_state": final_state,
     }
 
 
@@ -153,7 +161,7 @@ def _refuse_broken_weights(watch: Validation, settings: Train) -> None:
 
 def _resume(context: Context, keeper: Keeper) -> int:
     """Put back the newest whole checkpoint of an interrupted training; return the step to go on with."""
-    checkpoint, complaints = load_newest(keeper.folder) if keeper.folder.exists() else (None, [])
+    checkpoint, complaints = keeper.newest()
     for complaint in complaints:
         context.note("checkpoint damaged", reason=complaint)
         context.progress(message=f"damaged, going back to the one before: {complaint}")

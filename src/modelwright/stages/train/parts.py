@@ -25,6 +25,8 @@ from ...engine.private import Private
 from ...engine.rules import clip_norm, clip_value, l1
 from ...engine.samplers import Sampler
 from ...engine.turn import Turn
+from ...layouts.pieces import Pieces
+from ...models.blocks import find_blocks
 from ...models.pretrained import Pretrained
 from ...tasks.task import Batch, Examples, Task
 from .settings import Train
@@ -59,6 +61,17 @@ def build_network(
     if pretrained:
         pretrained.fill(network)
     return network
+
+
+def build_pieces(context: Context, network: torch.nn.Module) -> Pieces:
+    """Look up how the network may be cut, where anything says so."""
+    section: Any = context.recipe.sections["model"]
+    path: str = getattr(type(section), "block_list", "")
+    blocks = find_blocks(network, path, section.kind) if path else []
+    if section.kind not in registry.names("pieces"):
+        return Pieces(blocks)
+    cuts, summed = registry.function_of("pieces", section.kind)()
+    return Pieces(blocks, cuts, summed, path, registry.function_of("walk", section.kind))
 
 
 def build_turn(settings: Train, task: Task, network: torch.nn.Module, total: int, steps_per_epoch: int) -> Turn:

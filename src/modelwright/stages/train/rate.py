@@ -36,6 +36,20 @@ def choose_rate(
     """
     if settings.optimiser.lr != AUTO:
         return settings, []
+    found = context.crew.share(lambda: _found(context, settings, task, network, training, layout, sampler))
+    context.progress(message=f"learning rate {found['rate']:.3g}, by a range test of {len(found['points'])} steps")
+    return with_rate(settings, found["rate"]), found["points"]
+
+
+def _found(
+    context: Context,
+    settings: Train,
+    task: Task,
+    network: torch.nn.Module,
+    training: Examples,
+    layout: Local,
+    sampler: Sampler,
+) -> dict[str, Any]:
     path = context.work / "rate.json"
     if not path.exists():
         rate, points = _try_rates(context, with_rate(settings, 1.0), task, network, training, layout, sampler)
@@ -48,9 +62,8 @@ def choose_rate(
             )
         context.note("auto resolved", name="train.optimiser.lr", value=rate, why=f"range test of {len(points)} steps")
         write_json(path, {"rate": rate, "points": points})
-    found = read_json(path)
-    context.progress(message=f"learning rate {found['rate']:.3g}, by a range test of {len(found['points'])} steps")
-    return with_rate(settings, found["rate"]), found["points"]
+    found: dict[str, Any] = read_json(path)
+    return found
 
 
 def _try_rates(

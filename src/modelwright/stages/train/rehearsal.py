@@ -37,7 +37,7 @@ from .rate import with_rate
 from .run import resample
 from .settings import STAGE, Train
 from .speed import LONG, TINY
-from .thrift import adapt_network, build_layout
+from .thrift import adapt_network, build_local
 
 
 def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class _Stage:
         for precision in ("float32", "bfloat16") if asked.precision == AUTO else (self.settings.precision,):
             trial = with_rate(self.settings.model_copy(update={"precision": precision}), TINY)
             load = parts.build_load(trial, self.task, self.training, seed=0)
-            layout = build_layout(trial, network)
+            layout = build_local(trial, network)
             room = Slot()
             seconds_per_step(
                 layout.place(network),

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.errors import DataError
 from ...core.files import read_json, write_json
 from ...core.stage import Context
-from ...engine.checkpoint import drop_newest, load_newest
+from ...engine.checkpoint import drop_newest
 from ...engine.guard import Guard
 from ...engine.observers import Keeper
 
@@ -42,14 +42,15 @@ class Rewinds:
         if self.count >= self.most:
             raise cannot_go_on(guard, keeper.step, self.count)
         bad = self._bad_steps(guard, keeper.step)
-        checkpoint, _ = load_newest(keeper.folder)
-        if checkpoint and checkpoint.step == self.last and drop_newest(keeper.folder):
-            checkpoint, _ = load_newest(keeper.folder)
+        checkpoint, _ = keeper.newest()
+        if checkpoint and checkpoint.step == self.last and context.crew.share(lambda: drop_newest(keeper.folder)):
+            checkpoint, _ = keeper.newest()
         if checkpoint is None:
             raise cannot_go_on(guard, keeper.step, self.count)
         self.count, self.last = self.count + 1, checkpoint.step
         self.passed_over = sorted({*self.passed_over, *bad})
-        write_json(self.path, {"count": self.count, "last": self.last, "passed_over": self.passed_over})
+        if context.crew.rank == 0:
+            write_json(self.path, {"count": self.count, "last": self.last, "passed_over": self.passed_over})
         context.note("training went back", to=checkpoint.step, reason=guard.reason, passing_over=bad)
         message = f"{guard.reason} {guard.in_a_row} times in a row: back to step {checkpoint.step}, past step {bad[0]} to {bad[-1]}"
         keeper.restore(checkpoint)

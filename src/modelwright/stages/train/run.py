@@ -37,6 +37,8 @@ def run(context: Context) -> None:
     training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
     task = build_task(context.recipe.sections["task"])
     trained = _fit(context, task, resample(context, task, training), validation)
+    if trained is None:
+        return
     trained.record["diagnosis"] = diagnose(context, trained, training, validation)
     folder = context.work / "model"
     # A killed process may have left a part of it.
@@ -49,6 +51,9 @@ def run(context: Context) -> None:
     about = {"model": context.give("model", folder).digest, "dataset": context.inputs["dataset"].digest}
     context.claim(*_claims(trained, size, len(validation), about), *diagnosis_claims(trained.record, about))
     context.claim(*private_claims(trained.record, about), _energy_per_example(context, trained, about))
+    if context.crew.size > 1:
+        method = f"counted; layout {context.settings.layout.kind}"
+        context.claim(Evidence("processes", context.crew.size, unit="processes", about=about, method=method))
 
 
 def resample(context: Context, task: Task, training: Examples) -> Examples:
@@ -59,12 +64,14 @@ def resample(context: Context, task: Task, training: Examples) -> Examples:
     return resampled
 
 
-def _fit(context: Context, task: Task, training: Examples, validation: Examples) -> Trained:
+def _fit(context: Context, task: Task, training: Examples, validation: Examples) -> Trained | None:
     section: Any = context.recipe.sections["model"]
     build = registry.function_of("model", section.kind)
     if getattr(type(section), "at_once", False):
         from .at_once import fit_at_once
 
+        if context.crew.rank:
+            return None
         model: AtOnce = build(section, training.learnt)
         return fit_at_once(context, task, model, training, validation)
 

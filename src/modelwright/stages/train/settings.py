@@ -12,6 +12,7 @@ from ...core.stage import Stage
 from ...core.units import Span
 from ...methods.augmentation.settings import Augment, AugmentTable, AugmentText
 from .combinations import conflicts_of
+from .layout_conflicts import layout_disagreements
 from .private_conflicts import disagreements_of, private_conflicts_of
 
 
@@ -69,6 +70,9 @@ class Train(Settings):
         0,
         description="examples per forward pass, accumulated to a batch; 0: the whole batch at once; auto: as many as plan.budget "
         "allows, for a recipe with a section plan",
+    )
+    layout: Annotated[Any, Choice("layout")] = Field(
+        "auto", validate_default=True, description="how several processes share the work; auto: by examples (data)"
     )
     subset: Subset = Subset()
     privacy: Annotated[Any, Choice("privacy")] = Field(
@@ -174,6 +178,7 @@ class Train(Settings):
             found = f"'train.early_stopping.measure' is accuracy, and the task {task.kind} has no classes"
             yield "early_stopping", found, "measure: loss"
         yield from disagreements_of(self, sections)
+        yield from layout_disagreements(self, sections)
         for name in ("micro_batch", "checkpointing"):
             if getattr(self, name) == AUTO and "plan" not in sections:
                 yield (
@@ -191,6 +196,7 @@ STAGE = Stage(
     needs=("dataset",),
     gives=("model",),
     resumable=True,
+    joint=True,
     claims=(
         "validation_accuracy",
         "validation_loss",
@@ -211,5 +217,6 @@ STAGE = Stage(
         "noise_multiplier",
         "sampling_rate",
         "weights_change",
+        "processes",
     ),
 )

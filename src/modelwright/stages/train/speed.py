@@ -20,7 +20,7 @@ from . import parts
 from .compiling import choose_compile
 from .rate import with_rate
 from .settings import Train
-from .thrift import build_layout
+from .thrift import build_local
 
 # A training of fewer steps is over before a measurement pays.
 LONG = 2000
@@ -33,7 +33,7 @@ TINY = 1e-6
 def set_threads(context: Context) -> None:
     """Set the number of threads that the recipe names, or all that this process may use, until it is known better."""
     threads = context.settings.threads
-    torch.set_num_threads(parts.count_cores() if threads == AUTO else int(threads))
+    torch.set_num_threads(_own_cores(context) if threads == AUTO else int(threads))
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Trial:
         """
         torch.set_num_threads(threads)
         trial = with_rate(settings, TINY)
-        layout = build_layout(trial, self.network)
+        layout = build_local(trial, self.network)
         return seconds_per_step(
             layout.place(self.network),
             partial(_trial_turn, trial, self.task),
@@ -93,11 +93,38 @@ def choose_speed(
     return settings
 
 
+def choose_together(
+    context: Context,
+    settings: Train,
+    task: Task,
+    network: torch.nn.Module,
+    training: Examples,
+    sampler: Sampler,
+    total: int,
+) -> Train:
+    """Do as `choose_speed`, in the first process of several; what it found is what all of them take."""
+
+    def choose() -> dict[str, Any]:
+        chosen = choose_speed(context, settings, task, network, training, sampler, total)
+        return {"precision": chosen.precision, "compile": chosen.compile, "threads": torch.get_num_threads()}
+
+    if context.crew.size == 1:
+        return choose_speed(context, settings, task, network, training, sampler, total)
+    found = context.crew.share(choose)
+    torch.set_num_threads(found.pop("threads"))
+    return settings.model_copy(update=found)
+
+
 def _thread_choices(context: Context, settings: Train, total: int) -> list[int]:
     if settings.threads != AUTO:
         return [int(settings.threads)]
-    cores = parts.count_cores()
+    cores = _own_cores(context)
     return [cores, 1] if cores > 1 and total >= LONG else [cores]
+
+
+def _own_cores(context: Context) -> int:
+    """Return the cores for this process; those of a machine are shared by the processes on it."""
+    return max(1, parts.count_cores() // context.crew.size)
 
 
 def _fastest(

@@ -50,10 +50,10 @@ def adapt_network(settings: Train, section: Any, network: torch.nn.Module, seed:
         checkpoint_blocks(find_blocks(network, path, section.kind), how)
 
 
-def build_layout(
+def build_local(
     settings: Train, network: torch.nn.Module, example_gradients: Callable[..., torch.Tensor] | None = None
 ) -> Local:
-    """Build the layout, if it has what the network needs.
+    """Build the layout of one process, if it has what the network needs.
 
     Raises:
         LayoutError: batch normalisation with micro-batches.

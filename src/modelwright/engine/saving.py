@@ -1,0 +1,55 @@
+"""Saving a checkpoint in several processes, each of which writes what it holds: all of it is there, or none."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from ..core.crew import Crew
+from ..core.errors import BudgetError
+from .checkpoint import Checkpoint, opened_checkpoint, set_apart, write_file, write_listed
+from .sharded_tensors import own_parts
+
+
+def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -> None:
+    """Write a checkpoint into a folder that all processes see; the first one makes it appear when every part is there.
+
+    Raises:
+        BudgetError: a process could not write its part; the older checkpoints are untouched.
+    """
+    with ExitStack() as unfinished:
+        place = Path(crew.share(lambda: str(unfinished.enter_context(opened_checkpoint(folder, checkpoint, keep)))))
+        written = crew.collect(_written(place, checkpoint, crew))
+        refused = [f"rank {rank}: {part['refused']}" for rank, part in enumerate(written) if "refused" in part]
+        if refused:
+            raise BudgetError(
+                f"a part of the checkpoint could not be written: {'; '.join(refused)}",
+                where=folder,
+                next_step="free some space and run the same command again; what was stored before is untouched",
+            )
+        files = {name: stated for part in written for name, stated in part["files"].items()}
+
+        def finish() -> None:
+            write_listed(place, files, checkpoint)
+            unfinished.close()
+
+        crew.share(finish)
+
+
+def _written(place: Path, checkpoint: Checkpoint, crew: Crew) -> dict[str, Any]:
+    """Write the part of this process; return what the manifest says of it, or why it could not."""
+    name = f"tensors-{crew.rank + 1:05d}-of-{crew.size:05d}.safetensors"
+    parts = own_parts(checkpoint.tensors, crew.rank)
+    if not parts:
+        return {"files": {}}
+    try:
+        stated = write_file(place / name, save(set_apart(parts)))
+        with (place / name).open("rb") as stream:
+            os.fsync(stream.fileno())
+    except OSError as error:
+        return {"refused": f"{place / name}: {error.strerror}"}
+    return {"files": {name: stated}}

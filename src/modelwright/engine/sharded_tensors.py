@@ -1,0 +1,92 @@
+"""Tensors of which several processes hold parts: which part is written by whom, and how whole ones come back.
+
+A part lies in a file under the name of its tensor, `@`, and the place of its first entry: `head.weight@8,0`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+
+from ..methods.optimisation.parameter_groups import is_plain
+
+Tensors = dict[str, torch.Tensor]
+MARK = "@"
+
+
+def own_parts(tensors: Tensors, rank: int) -> Tensors:
+    """Return what this process writes: its own part of what is sharded, the first process also all that is not.
+
+    Of parts that several processes hold alike, the first of them writes.
+    """
+    found: Tensors = {}
+    for name, tensor in tensors.items():
+        if is_plain(tensor):
+            if rank == 0:
+                found[name] = tensor
+            continue
+        first = _first_entry(tensor)
+        if first is not None:
+            found[f"{name}{MARK}{','.join(map(str, first))}"] = tensor.to_local()  # type: ignore[attr-defined]
+    return found
+
+
+def _first_entry(tensor: Any) -> tuple[int, ...] | None:
+    """Return where the part of this process begins; nothing where it is empty or another process writes the same."""
+    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+    coordinate = tensor.device_mesh.get_coordinate()
+    twins = [at for at, placement in zip(coordinate, tensor.placements, strict=True) if not placement.is_shard()]
+    shape, offset = compute_local_shape_and_global_offset(tensor.shape, tensor.device_mesh, tensor.placements)
+    return None if any(twins) or 0 in shape else tuple(offset)
+
+
+def joined(tensors: Tensors) -> Tensors:
+    """Return whole tensors, those that lie in parts put together."""
+    found: Tensors = {}
+    parts: dict[str, list[tuple[list[int], torch.Tensor]]] = defaultdict(list)
+    for name, tensor in tensors.items():
+        whole, mark, first = name.partition(MARK)
+        if not mark:
+            found[name] = tensor
+        else:
+            parts[whole].append(([int(at) for at in first.split(",") if at], tensor))
+    for name, pieces in parts.items():
+        ends = [[at + size for at, size in zip(first, piece.shape, strict=True)] for first, piece in pieces]
+        together = pieces[0][1].new_empty([max(along) for along in zip(*ends, strict=True)])
+        if sum(piece.numel() for _, piece in pieces) != together.numel():
+            raise ValueError(f"the parts of {name} do not make up a whole")
+        for (first, piece), end in zip(pieces, ends, strict=True):
+            together[tuple(slice(at, stop) for at, stop in zip(first, end, strict=True))] = piece
+        found[name] = together
+    return found
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Return all of a tensor; the processes that hold parts of it do so together."""
+    gathered: torch.Tensor = tensor if is_plain(tensor) else tensor.full_tensor()  # type: ignore[attr-defined]
+    return gathered
+
+
+@torch.no_grad()
+def gather_into(plain: torch.nn.Module, sharded: torch.nn.Module, rank: int) -> torch.nn.Module:
+    """Put the weights of a network that is laid out over processes into a plain one, in the first of them; return that."""
+    own = plain.state_dict()
+    for name, tensor in sharded.state_dict().items():
+        gathered = whole(tensor)
+        if rank == 0:
+            own[name].copy_(gathered)
+    return plain
+
+
+def like(template: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Return a whole value as this process holds the template: in its order of memory, or the same part of it."""
+    if is_plain(template):
+        return torch.empty_like(template, dtype=value.dtype).copy_(value)
+    from torch.distributed.tensor import distribute_tensor
+
+    mesh, placements = template.device_mesh, template.placements  # type: ignore[attr-defined]
+    # Every process has the whole value, so nothing need be sent.
+    return distribute_tensor(value, mesh, placements, src_data_rank=None)

@@ -1,0 +1,79 @@
+"""The thread that ends a process when nothing goes on any more: another process is frozen, or a message is lost for good."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+LOOK_SECONDS = 0.5
+# Before the first sign a network is compiled, memory fetched, data read: that takes its time.
+FIRST = 10.0
+# How long a process may be busy with a stage that is over in the first one.
+OVER_SECONDS = 5.0
+
+
+class Watchdog:
+    """State: the last sign of the first process, and when it came.
+
+    The first process counts its signs into the store, and ends itself when it gives none; the others look whether the count
+    goes up. Whoever ends is noticed by what started it, and all begin again from the last checkpoint.
+    """
+
+    def __init__(self, store: Any, rank: int, patience: float, signs: list[int], call: int) -> None:
+        self.store, self.rank, self.patience, self.signs, self.call = store, rank, patience, signs, call
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        first = seen = self._count()
+        since, over = time.monotonic(), 0.0
+        while not self._stopped.wait(LOOK_SECONDS):
+            count, now = self._count(), time.monotonic()
+            if count is not None and count != seen:
+                seen, since = count, now
+            allowed = self.patience * (FIRST if seen == first else 1.0)
+            if now - since > allowed:
+                self._end(f"nothing went on in the first process for {allowed:.0f} s, so another one hangs")
+            over = over or (now if self.rank and self._is_over() else 0.0)
+            if over and now - over > OVER_SECONDS:
+                self._end("the first process has left the training")
+
+    def _count(self) -> int | None:
+        """Return how many signs the first process has given; nothing where it cannot be asked."""
+        try:
+            if self.rank == 0:
+                self.store.set("signs", str(self.signs[0]))
+                return self.signs[0]
+            return int(self.store.get("signs")) if self.store.check(["signs"]) else 0
+        except RuntimeError:  # the machine of the store is cut off
+            return self.signs[0] if self.rank == 0 else None
+
+    def _is_over(self) -> bool:
+        try:
+            return bool(self.store.check([f"over/{self.call}"]))
+        except RuntimeError:  # as above
+            return False
+
+    def _end(self, why: str) -> None:
+        if not self._stopped.is_set():
+            sys.stderr.write(f"rank {self.rank}: {why}\n")
+            sys.stderr.flush()
+            os._exit(0 if self._is_dismissed() else 1)
+
+    def _is_dismissed(self) -> bool:
+        try:
+            return self.rank > 0 and bool(self.store.check(["dismissed"]))
+        except RuntimeError:  # as above
+            return False
