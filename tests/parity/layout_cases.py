@@ -7,17 +7,37 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modelwright.core.crew import ALONE, Crew
+from modelwright.core.errors import Interrupted
 from modelwright.core.execute import run
 from modelwright.core.recipe import recipe_from
 from modelwright.core.stage import Answer, Progress
 
-WORDS = "the sun sea moon star hill home far near good bad went came up down over".split()
+WORDS = (
+    "the",
+    "sun",
+    "sea",
+    "moon",
+    "star",
+    "hill",
+    "home",
+    "far",
+    "near",
+    "good",
+    "bad",
+    "went",
+    "came",
+    "up",
+    "down",
+)
 SPLIT = {"split": {"test": 0.2, "validation": 0.2}}
 # 24 examples in batches of 7: the last one of an epoch has 3, and in four processes one of them has none.
 STEPS, BATCH = 5, 7
@@ -79,31 +99,50 @@ def write_rows(folder: Path) -> None:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def train_one(place: Path, base: str, edits: dict[str, Any], crew: Crew = ALONE) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Case:
+    """One training: what it is made from, where it lies, and after which step it is stopped, if it is."""
+
+    base: str
+    edits: dict[str, Any]
+    place: str
+    stop: int = 0
+
+
+def train_one(case: Case, crew: Crew = ALONE) -> dict[str, Any]:
     """Train one case; return the running mean of the losses after each step, and where the weights lie."""
     losses: dict[int, float] = {}
 
     def hear(progress: Progress) -> Answer:
         if progress.stage == "train" and "loss" in progress.values:
             losses[progress.step] = progress.values["loss"]
-        return "go"
+        return "interrupt" if (progress.stage, progress.step) == ("train", case.stop) and case.stop else "go"
 
-    recipe = recipe_from(BASES[base], place.parent)
-    made = run(recipe.edited(edits) if edits else recipe, "train", hear, folder=place, crew=crew)
+    place = Path(case.place)
+    if not place.exists():
+        place.mkdir(parents=True)
+        write_rows(place)
+    recipe = recipe_from(BASES[case.base], place)
+    try:
+        made = run(recipe.edited(case.edits) if case.edits else recipe, "train", hear, folder=place / "run", crew=crew)
+    except Interrupted:
+        return {"stopped": case.stop}
     artifact = made.artifact("model")
     assert artifact is not None
     claims = {item.name: item.value for item in made.evidence()}
     return {
         "losses": [losses[step] for step in sorted(losses)],
         "model": str(artifact.path),
+        "digest": artifact.digest,
         "validation_loss": claims["validation_loss"],
         "processes": claims.get("processes", 1),
     }
 
 
-def train_all(folder: Path, cases: dict[str, tuple[str, dict[str, Any]]], processes: int) -> dict[str, dict[str, Any]]:
+def train_all(folder: Path, cases: dict[str, Case], processes: int) -> dict[str, dict[str, Any]]:
     """Train every case in so many processes, started once; return what each gave."""
-    (folder / "cases.json").write_text(json.dumps(cases))
+    folder.mkdir(exist_ok=True)
+    (folder / "cases.json").write_text(json.dumps({name: asdict(case) for name, case in cases.items()}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,15 +152,20 @@ def train_all(folder: Path, cases: dict[str, tuple[str, dict[str, Any]]], proces
         "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": "1",
     }
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder)],
-            env={**os.environ, **common, "RANK": str(rank)},
-            stderr=(folder / f"rank-{rank}.err").open("w"),
-        )
-        for rank in range(processes)
-    ]
-    codes = [process.wait() for process in ranks]
+    with ExitStack() as files:
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, __file__, str(folder)],
+                env={**os.environ, **common, "RANK": str(rank)},
+                stderr=files.enter_context((folder / f"rank-{rank}.err").open("w")),
+            )
+            for rank in range(processes)
+        ]
+        while any(process.poll() is None for process in ranks) and not any(process.poll() for process in ranks):
+            time.sleep(0.02)
+        for process in ranks:
+            process.kill()
+        codes = [process.wait() for process in ranks]
     errors = [(folder / f"rank-{rank}.err").read_text()[-3000:] for rank in range(processes)]
     assert codes == [0] * processes, "\n".join(errors)
     found: dict[str, dict[str, Any]] = json.loads((folder / "found.json").read_text())
@@ -136,11 +180,8 @@ def main(folder: Path) -> None:
     if crew.rank:
         crew.follow()
         return
-    found = {}
-    for name, (base, edits) in json.loads((folder / "cases.json").read_text()).items():
-        (folder / name).mkdir()
-        write_rows(folder / name)
-        found[name] = train_one(folder / name / "run", base, edits, crew)
+    cases = json.loads((folder / "cases.json").read_text())
+    found = {name: train_one(Case(**case), crew) for name, case in cases.items()}
     (folder / "found.json").write_text(json.dumps(found))
     crew.dismiss()
 

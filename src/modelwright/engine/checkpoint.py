@@ -279,15 +279,16 @@ def tensors_to_turns(turns: list[Turn], tensors: Tensors, numbers: dict[str, Any
     for turn in turns:
         prefix = f"{turn.name}/model/"
         weights = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        _refuse_misfits(turn, weights, numbers)
         own = turn.model.state_dict()
+        weights = weights if turn.whole else {name: weights[name] for name in weights if name in own}
+        _refuse_misfits(turn, weights, numbers)
         turn.model.load_state_dict({name: like(own[name], weight) for name, weight in weights.items()})
         prefix = f"{turn.name}/optimiser/"
         indices = {name: index for index, name in enumerate(_names(turn))}
         state: dict[int, dict[str, Any]] = {}
         for key, value in [*tensors.items(), *numbers.items()]:
-            if key.startswith(prefix):
-                parameter, name = key[len(prefix) :].rsplit("/", 1)
+            parameter, _, name = key[len(prefix) :].rpartition("/")
+            if key.startswith(prefix) and (turn.whole or parameter in indices):
                 state.setdefault(indices[parameter], {})[name] = value
         parameters = turn.parameters()
         for index, values in state.items():

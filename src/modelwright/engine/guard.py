@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -24,7 +25,17 @@ class Guard:
     Source: Chowdhery et al. 2022 (PaLM), section 5.1, for going back to a checkpoint and past the batches of a spike.
     """
 
-    def __init__(self, *, spike: float = 0.0, window: int = 50, patience: int = 3, then: str = "stop") -> None:
+    def __init__(
+        self,
+        *,
+        spike: float = 0.0,
+        window: int = 50,
+        patience: int = 3,
+        then: str = "stop",
+        norm: Callable[[Turn], torch.Tensor] | None = None,
+    ) -> None:
+        # Who knows the norm of the gradient where other processes have other parameters: all must judge alike.
+        self.norm = norm
         self.spike, self.patience = spike, patience
         self.verdict = Verdict.REWIND if then == "rewind" else Verdict.STOP
         self.recent: deque[float] = deque(maxlen=window)
@@ -38,7 +49,9 @@ class Guard:
         """Judge a step by the mean of its losses and the norm of its gradient."""
         gradients = [parameter.grad for parameter in turn.parameters() if parameter.grad is not None]
         self.norms = tensor_norms(gradients) if gradients else torch.zeros(1)
-        loss, norm = torch.stack([losses.detach().mean().float(), self.norms.float().sum()]).tolist()
+        loss, norm = torch.stack(
+            [losses.detach().mean().float(), self.norm(turn) if self.norm else self.norms.float().sum()]
+        ).tolist()
         self.reason = self._reason(loss, norm)
         if not self.reason:
             self.in_a_row = 0

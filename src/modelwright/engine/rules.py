@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
-from ..methods.optimisation.penalties import add_l1_gradient, clip_by_norm, clip_by_value
+from ..methods.optimisation.penalties import add_l1_gradient, clip_by_norm, clip_by_value, shrink_by
 from .loop import GradientRule, Verdict
 from .turn import Turn
 
+Norm = Callable[[Turn], torch.Tensor]
 
-def clip_norm(limit: float) -> GradientRule:
-    """Scale the gradient down so that its norm over all parameters is at most `limit`."""
+
+def clip_norm(limit: float, norm: Norm | None = None) -> GradientRule:
+    """Scale the gradient down so that its norm over all parameters is at most `limit`.
+
+    `norm` knows the norm of it all where other processes have the gradients of other parameters.
+    """
 
     def rule(turn: Turn, losses: torch.Tensor) -> Verdict:
+        if norm is not None:
+            shrink_by(turn.parameters(), limit, norm(turn))
+            return Verdict.APPLY
         clip_by_norm(turn.parameters(), limit)
         return Verdict.APPLY
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors.torch import save
 from ..core.crew import Crew
 from ..core.errors import BudgetError
 from .checkpoint import Checkpoint, opened_checkpoint, set_apart, write_file, write_listed
-from .sharded_tensors import own_parts
+from .sharded_tensors import held_parts, owners_of
 
 
 def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -> None:
@@ -32,9 +33,16 @@ def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -
                 next_step="free some space and run the same command again; what was stored before is untouched",
             )
         files = {name: stated for part in written for name, stated in part["files"].items()}
+        # What an optimiser remembers of a parameter as a plain number stands where the parameter is.
+        turns = {
+            key: value
+            for numbers in reversed(crew.collect(checkpoint.state["turns"]))
+            for key, value in numbers.items()
+        }
+        complete = replace(checkpoint, state={**checkpoint.state, "turns": turns})
 
         def finish() -> None:
-            write_listed(place, files, checkpoint)
+            write_listed(place, files, complete)
             unfinished.close()
 
         crew.share(finish)
@@ -43,7 +51,9 @@ def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -
 def _written(place: Path, checkpoint: Checkpoint, crew: Crew) -> dict[str, Any]:
     """Write the part of this process; return what the manifest says of it, or why it could not."""
     name = f"tensors-{crew.rank + 1:05d}-of-{crew.size:05d}.safetensors"
-    parts = own_parts(checkpoint.tensors, crew.rank)
+    held = held_parts(checkpoint.tensors)
+    owners = owners_of(crew.collect(list(held)))
+    parts = {part: tensor for part, tensor in held.items() if owners[part] == crew.rank}
     if not parts:
         return {"files": {}}
     try:

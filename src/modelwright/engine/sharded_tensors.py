@@ -6,26 +6,24 @@ A part lies in a file under the name of its tensor, `@`, and the place of its fi
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from ..methods.optimisation.parameter_groups import is_plain
+from ..core.crew import Crew
+from ..methods.optimisation.parameter_groups import is_sharded
 
 Tensors = dict[str, torch.Tensor]
 MARK = "@"
 
 
-def own_parts(tensors: Tensors, rank: int) -> Tensors:
-    """Return what this process writes: its own part of what is sharded, the first process also all that is not.
-
-    Of parts that several processes hold alike, the first of them writes.
-    """
+def held_parts(tensors: Tensors) -> Tensors:
+    """Return what this process holds, under names by which equal parts in several processes are known."""
     found: Tensors = {}
     for name, tensor in tensors.items():
-        if is_plain(tensor):
-            if rank == 0:
-                found[name] = tensor
+        if not is_sharded(tensor):
+            found[name] = tensor
             continue
         first = _first_entry(tensor)
         if first is not None:
@@ -34,13 +32,20 @@ def own_parts(tensors: Tensors, rank: int) -> Tensors:
 
 
 def _first_entry(tensor: Any) -> tuple[int, ...] | None:
-    """Return where the part of this process begins; nothing where it is empty or another process writes the same."""
+    """Return where the part of this process begins; nothing where it is empty."""
     from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
-    coordinate = tensor.device_mesh.get_coordinate()
-    twins = [at for at, placement in zip(coordinate, tensor.placements, strict=True) if not placement.is_shard()]
     shape, offset = compute_local_shape_and_global_offset(tensor.shape, tensor.device_mesh, tensor.placements)
-    return None if any(twins) or 0 in shape else tuple(offset)
+    return None if 0 in shape else tuple(offset)
+
+
+def owners_of(names: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Return which process answers for each name: the first that has it."""
+    found: dict[str, int] = {}
+    for rank, own in enumerate(names):
+        for name in own:
+            found.setdefault(name, rank)
+    return found
 
 
 def joined(tensors: Tensors) -> Tensors:
@@ -66,24 +71,31 @@ def joined(tensors: Tensors) -> Tensors:
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """Return all of a tensor; the processes that hold parts of it do so together."""
-    gathered: torch.Tensor = tensor if is_plain(tensor) else tensor.full_tensor()  # type: ignore[attr-defined]
+    gathered: torch.Tensor = tensor.full_tensor() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
     return gathered
 
 
 @torch.no_grad()
-def gather_into(plain: torch.nn.Module, sharded: torch.nn.Module, rank: int) -> torch.nn.Module:
+def gather_into(plain: torch.nn.Module, laid_out: torch.nn.Module, crew: Crew) -> torch.nn.Module:
     """Put the weights of a network that is laid out over processes into a plain one, in the first of them; return that."""
-    own = plain.state_dict()
-    for name, tensor in sharded.state_dict().items():
-        gathered = whole(tensor)
-        if rank == 0:
-            own[name].copy_(gathered)
+    wanted, here = plain.state_dict(), laid_out.state_dict()
+    owners = owners_of(crew.collect(list(here)))
+    for name, place in wanted.items():
+        owner = owners[name]
+        gathered = whole(here[name]) if name in here else torch.empty_like(place)
+        if owner == crew.rank != 0:
+            torch.distributed.send(gathered.contiguous(), 0)
+        elif crew.rank == 0:
+            if owner:
+                gathered = gathered.contiguous()
+                torch.distributed.recv(gathered, owner)
+            place.copy_(gathered)
     return plain
 
 
 def like(template: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Return a whole value as this process holds the template: in its order of memory, or the same part of it."""
-    if is_plain(template):
+    if not is_sharded(template):
         return torch.empty_like(template, dtype=value.dtype).copy_(value)
     from torch.distributed.tensor import distribute_tensor
 

@@ -22,6 +22,8 @@ class Turn:
     optimiser: Optimiser
     # The learning rate of step s is the optimiser's own rate times rate_factor(s).
     rate_factor: Callable[[int], float]
+    # Whether the model is all here, and not some of its blocks alone.
+    whole: bool = True
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """Return the parameters this turn changes."""

@@ -40,6 +40,10 @@ class ByExample:
     in_step: bool = False
     scale: float = 1.0
 
+    # Every process has a part of every parameter, and tensors know how to be measured in parts.
+    whole = True
+    norm = None
+
     @property
     def stream(self) -> int:
         """Whose random numbers this process draws: what no two processes compute alike, each draws for itself."""

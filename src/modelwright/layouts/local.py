@@ -36,6 +36,10 @@ class Local:
         """What a part may need; micro-batches take the whole batch away."""
         return PROVIDES - {"whole-batch"} if self.micro_batch else PROVIDES
 
+    # All of the model is here, and so the norm of its gradient needs nobody else.
+    whole = True
+    norm = None
+
     @property
     def stream(self) -> int:
         """Whose random numbers this process draws."""

@@ -54,6 +54,8 @@ class Pipeline:
     # What the schedule's loss needs of the present step.
     present: dict[str, Any] = field(default_factory=dict)
 
+    whole = False
+
     @property
     def provides(self) -> frozenset[str]:
         """What a part may need."""

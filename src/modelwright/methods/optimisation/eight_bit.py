@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .parameter_groups import is_plain
+from .parameter_groups import is_plain, is_sharded
 
 PARTS = ("codes", "scale", "qmap")
 # Between the name of a tensor and that of its part; no name of a state has it.
@@ -21,7 +21,7 @@ def unpack_state(values: dict[str, Any]) -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        if not isinstance(value, Tensor) or is_plain(value):
+        if not isinstance(value, Tensor) or is_plain(value) or is_sharded(value):
             flat[name] = value
         else:
             quantised: Any = value

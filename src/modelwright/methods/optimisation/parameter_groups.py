@@ -80,12 +80,21 @@ def is_plain(tensor: Tensor) -> bool:
     return getattr(type(tensor), "__tensor_flatten__", None) is None
 
 
+def is_sharded(tensor: Tensor) -> bool:
+    """Say whether a tensor is one of which several processes hold parts.
+
+    Source: torch.distributed.tensor.DTensor, by the attribute that says how.
+    """
+    return getattr(tensor, "placements", None) is not None
+
+
 def held(tensor: Tensor) -> Tensor:
     """Return what this process holds of a tensor: all of a plain one, its own part of a sharded one, in the same memory.
 
     Source: torch.distributed.tensor.DTensor.to_local.
     """
-    return tensor if is_plain(tensor) else getattr(tensor, "_local_tensor", tensor)
+    part: Tensor = tensor._local_tensor if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
+    return part
 
 
 def set_learning_rates(optimiser: Optimiser, factor: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .parameter_groups import held, is_plain
+from .parameter_groups import held, is_sharded
 
 
 def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
@@ -52,7 +52,7 @@ def clip_by_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """
     listed = list(parameters)
     gradients = _gradients(listed)
-    if all(is_plain(gradient) for gradient in gradients):
+    if not any(is_sharded(gradient) for gradient in gradients):
         return torch.nn.utils.clip_grad_norm_(listed, limit)
     total = tensor_norms(gradients).norm()
     shrink_by(listed, limit, total)
@@ -103,7 +103,7 @@ def _groups_of_parts(tensors: Sequence[Tensor]) -> list[tuple[Any, list[int]]]:
     """Return the groups of processes that hold parts, each with the places of the tensors that are in such parts."""
     found: dict[tuple[int, int], tuple[Any, list[int]]] = {}
     for place, tensor in enumerate(tensors):
-        if is_plain(tensor):
+        if not is_sharded(tensor):
             continue
         mesh: Any = tensor.device_mesh  # type: ignore[attr-defined]
         for axis, placement in enumerate(tensor.placements):  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +85,12 @@ def assemble(
     gathered = None if "whole-parameters" in layout.provides else copy.deepcopy(network)
     network = layout.place(network)
     turn = parts.build_turn(settings, task, network, total, per_epoch)
-    turn = with_canaries(private, turn) if private else turn
+    turn = with_canaries(private, turn) if private else replace(turn, whole=layout.whole)
     average = parts.build_average(settings, network, total, per_epoch)
     plateau = turn.rate_factor if isinstance(turn.rate_factor, Plateau) else None
     judged, watched = _judged(context.crew, network, gathered, average)
     predictor = torch_predictor(judged, task, training.learnt)
-    guard, history, order = parts.build_guard(settings), LossHistory(per_epoch), DataOrder()
+    guard, history, order = parts.build_guard(settings, layout.norm), LossHistory(per_epoch), DataOrder()
     tell = [plateau.hear] if plateau else []
     watch = _validation(context, settings, predictor, watched, validation, per_epoch, total, tell)
     trace = Watch(steps_between_looks(per_epoch, total))
@@ -117,7 +117,7 @@ def assemble(
         loader=parts.build_loader(context, task, training, private),
         layout=layout,
         objective=objective,
-        rules=parts.build_rules(settings, guard, trace.look, private),
+        rules=parts.build_rules(settings, guard, trace.look, private, layout.norm),
         observers=[observer for observer in observers if observer],
         predictor=predictor,
         guard=guard,
@@ -140,7 +140,7 @@ def _judged(
         return average.network, average.place
     if gathered is None:
         return network, lambda model: model
-    return gathered, lambda model: gather_into(gathered, model, crew.rank)
+    return gathered, lambda model: gather_into(gathered, model, crew)
 
 
 def _keeper(

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from ...core.crew import Crew
+from ...core.digest import digest_of
 from ...core.errors import DataError, Interrupted, RecipeError
 from ...core.randomness import derive_seed
 from ...core.stage import Context
@@ -49,7 +51,7 @@ def fit_by_steps(
         _train_on(context, made, rewinds, start)
     seconds = time.monotonic() - began
     kept = made.watch.finish(made.turn.model)
-    final_state = digest_of_state(made.keeper.now())
+    final_state = _digest_of_all(context.crew, made)
     if context.crew.rank:
         return None
     _refuse_broken_weights(made.watch, settings)
@@ -97,6 +99,12 @@ def _train_on(context: Context, made: Assembly, rewinds: Rewinds, start: int) ->
             )
         if verdict < Verdict.REWIND:
             break
+
+
+def _digest_of_all(crew: Crew, made: Assembly) -> str:
+    """Return the digest of all that a checkpoint would hold now, in whichever process it is."""
+    own = digest_of_state(made.keeper.now())
+    return own if crew.size == 1 else digest_of(crew.collect(own))
 
 
 def _seed_of_step(seed: int, step: int, stream: int) -> int:

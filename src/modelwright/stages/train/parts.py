@@ -22,7 +22,7 @@ from ...engine.loader import Load, Loader
 from ...engine.loop import GradientRule, Objective
 from ...engine.pool import Slot
 from ...engine.private import Private
-from ...engine.rules import clip_norm, clip_value, l1
+from ...engine.rules import Norm, clip_norm, clip_value, l1
 from ...engine.samplers import Sampler
 from ...engine.turn import Turn
 from ...layouts.pieces import Pieces
@@ -118,10 +118,10 @@ def build_objective(settings: Train, training: Examples) -> Objective:
     return objective
 
 
-def build_guard(settings: Train) -> Guard:
+def build_guard(settings: Train, norm: Norm | None = None) -> Guard:
     """Build the guard against steps that must not be taken."""
     said = settings.guard
-    return Guard(spike=said.spike, window=said.window, patience=said.patience, then=said.then)
+    return Guard(spike=said.spike, window=said.window, patience=said.patience, then=said.then, norm=norm)
 
 
 def build_average(settings: Train, network: torch.nn.Module, total: int, steps_per_epoch: int) -> Average | None:
@@ -133,7 +133,11 @@ def build_average(settings: Train, network: torch.nn.Module, total: int, steps_p
 
 
 def build_rules(
-    settings: Train, guard: Guard, look: GradientRule, private: Private | None = None
+    settings: Train,
+    guard: Guard,
+    look: GradientRule,
+    private: Private | None = None,
+    norm: Norm | None = None,
 ) -> list[GradientRule]:
     """Build the gradient rules, in the order in which they act: `look` sees what comes from the losses alone, and the
     penalty is clipped with the rest. Of a private training they see what comes after the noise.
@@ -144,7 +148,7 @@ def build_rules(
     if settings.l1:
         rules.append(l1(settings.l1))
     if settings.clip_norm:
-        rules.append(clip_norm(settings.clip_norm))
+        rules.append(clip_norm(settings.clip_norm, norm))
     if settings.clip_value:
         rules.append(clip_value(settings.clip_value))
     return rules
