@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import launch_files
 from .processes import add_arguments, carry_out, ended, who
 from .words import say
 
@@ -40,6 +41,7 @@ VERBS = {
     "verify": "check a release: digests, signature, journal, golden answers",
     "serve": "answer over HTTP from a release",
     "keys": "make, list and take back the keys of a served release",
+    "launch-files": "write the files that start a recipe on Slurm, Kubernetes, Docker or SkyPilot",
     "doctor": "say what this machine can do and what is missing",
 }
 
@@ -327,4 +329,5 @@ _ARGUMENTS = {
     "serve": _serve_arguments,
     "keys": _keys_arguments,
     "doctor": _doctor_arguments,
+    "launch-files": launch_files.add_arguments,
 }

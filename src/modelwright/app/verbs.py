@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .headline import headline
+from .launch_files import launch_files as launch_files
 from .words import say
 
 # Rows and steps of `--smoke`: enough to touch every line, too little to learn.

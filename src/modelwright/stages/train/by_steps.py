@@ -19,7 +19,7 @@ from ...engine.dead_units import count_dead_units
 from ...engine.loop import Verdict, train
 from ...engine.observers import Keeper, Validation
 from ...engine.predictor import save_model
-from ...engine.state import digest_of_state
+from ...engine.state import digest_of_state, take_state
 from ...tasks.task import Examples, Task
 from .assembly import Assembly, assemble
 from .rewinding import Rewinds, cannot_go_on
@@ -103,8 +103,10 @@ def _train_on(context: Context, made: Assembly, rewinds: Rewinds, start: int) ->
 
 def _digest_of_all(crew: Crew, made: Assembly) -> str:
     """Return the digest of all that a checkpoint would hold now, in whichever process it is."""
-    own = digest_of_state(made.keeper.now())
-    return own if crew.size == 1 else digest_of(crew.collect(own))
+    now = made.keeper.now()
+    # Weights and optimiser are in all processes; what was measured and remembered, in the first.
+    own = take_state(now.step, made.keeper.turns, {}) if crew.rank else now
+    return digest_of_state(own) if crew.size == 1 else digest_of(crew.collect(digest_of_state(own)))
 
 
 def _seed_of_step(seed: int, step: int, stream: int) -> int:

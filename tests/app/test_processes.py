@@ -1,0 +1,191 @@
+"""Training in several processes from the command line: killed, frozen, asked to stop, refused; it ends where it would have ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tiny import Cli, events, output_of, write_recipe
+
+TRAIN = {
+    "length": "60 steps",
+    "batch": 16,
+    "threads": 1,
+    "workers": 0,
+    "optimiser": {"kind": "adam", "lr": 0.01},
+    "save": {"every": "5 steps"},
+}
+PARTS = {"evaluate": None, "release": None}
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A command in several processes, and what it has said so far."""
+
+    process: subprocess.Popen[bytes]
+    run: Path
+    errors: Path
+
+    def rank(self, number: int) -> int:
+        """Return the number of the process of a rank, as soon as it is there."""
+        return wait_until(lambda: _ranks_of(self.process.pid).get(number), 60, f"no rank {number}")
+
+    def wait_for_checkpoint(self) -> None:
+        """Wait until training has begun, and something is saved."""
+        wait_until(lambda: list(self.run.glob("work/train-*/checkpoints/step-*")), 90, self.said())
+
+    def end(self, seconds: float = 90) -> int:
+        """Return the exit code."""
+        return self.process.wait(seconds)
+
+    def said(self) -> str:
+        return self.errors.read_text()
+
+
+def wait_until(found: Callable[[], object], seconds: float, what: str) -> object:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := found():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(what)
+
+
+def _ranks_of(launcher: int) -> dict[int, int]:
+    """Return the processes that a launcher has started, by rank."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (place / "environ").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            continue
+        if parent == launcher:
+            found |= {int(word[5:]): int(place.name) for word in words if word.startswith(b"RANK=")}
+    return found
+
+
+@contextmanager
+def launched(folder: Path, recipe: Path, *more: object, verb: str = "train") -> Iterator[Launched]:
+    """Start to train a recipe in two processes."""
+    command = [sys.executable, "-m", "modelwright", verb, recipe, "--runs", folder, "--processes", 2, *more]
+    errors = folder.with_name(f"{folder.name}.err")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+    with errors.open("wb") as stream:
+        process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment
+        )
+    try:
+        yield Launched(process, folder / "tiny", errors)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def slow(repository: Path) -> dict[str, object]:
+    """Make the steps last, so that there is time to disturb them."""
+    return {"model": {"kind": "mlp", "hidden": [512, 512, 512]}, "train": TRAIN, **PARTS}
+
+
+def test_a_killed_process_is_noticed_and_all_go_on_to_the_same_bytes(tmp_path: Path, repository: Path) -> None:
+    recipe = write_recipe(tmp_path, **slow(repository))
+    with launched(tmp_path / "twin", recipe) as twin:
+        assert twin.end() == 0, twin.said()
+    with launched(tmp_path / "killed", recipe) as killed:
+        killed.wait_for_checkpoint()
+        doomed = killed.rank(1)
+        os.kill(doomed, signal.SIGKILL)
+        moment = time.monotonic()
+        first = killed.rank(0)
+        wait_until(lambda: _ranks_of(killed.process.pid).get(0) not in (None, first), 30, killed.said())
+        noticed = time.monotonic() - moment
+        assert killed.end() == 0, killed.said()
+    # The bar is that it is noticed within 5 s; here all have been started again by then.
+    assert noticed < 5 + 3
+    assert "ended with SIGKILL; all begin again" in killed.said() or "all begin again" in killed.said()
+    assert len(events(killed.run, "training resumed")) == 1
+    assert output_of(killed.run, "train", "model") == output_of(twin.run, "train", "model")
+    assert len(events(twin.run, "run started")) == 1
+
+
+@pytest.mark.full
+def test_a_frozen_process_is_noticed_and_all_go_on_to_the_same_bytes(tmp_path: Path, repository: Path) -> None:
+    recipe = write_recipe(tmp_path, **slow(repository))
+    with launched(tmp_path / "twin", recipe) as twin:
+        assert twin.end() == 0, twin.said()
+    with launched(tmp_path / "frozen", recipe) as frozen:
+        frozen.wait_for_checkpoint()
+        os.kill(frozen.rank(1), signal.SIGSTOP)
+        moment = time.monotonic()
+        wait_until(lambda: "all begin again" in frozen.said(), 60, frozen.said())
+        assert time.monotonic() - moment < 60
+        assert frozen.end() == 0, frozen.said()
+    assert "another one hangs" in frozen.said()
+    assert output_of(frozen.run, "train", "model") == output_of(twin.run, "train", "model")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_asked_to_stop_it_saves_and_can_be_resumed_by_one(
+    number: int, tmp_path: Path, repository: Path, cli: Cli
+) -> None:
+    recipe = write_recipe(tmp_path, **slow(repository))
+    with launched(tmp_path / "stopped", recipe) as stopped:
+        stopped.wait_for_checkpoint()
+        os.kill(stopped.process.pid, number)
+        moment = time.monotonic()
+        assert stopped.end() == 75, stopped.said()
+        assert time.monotonic() - moment < 10
+    assert not _ranks_of(stopped.process.pid)
+    assert "modelwright resume" in stopped.said()
+    assert cli("train", recipe, "--runs", tmp_path / "stopped").code == 0
+    assert len(events(stopped.run, "training resumed")) == 1
+
+
+@pytest.mark.full
+def test_ranks_die_with_their_launcher(tmp_path: Path, repository: Path) -> None:
+    with launched(tmp_path / "orphans", write_recipe(tmp_path, **slow(repository))) as orphans:
+        orphans.wait_for_checkpoint()
+        ranks = _ranks_of(orphans.process.pid)
+        orphans.process.kill()
+        orphans.process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{rank}").exists() for rank in ranks.values()), 5, "they live on")
+
+
+@pytest.mark.full
+def test_errors_of_the_recipe_and_data_end_it_at_once(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, data={"kind": "csv", "path": "absent.csv"}, task="tabular", **PARTS)
+    with launched(tmp_path / "absent", recipe) as absent:
+        assert absent.end() in (2, 3), absent.said()
+    assert "begin again" not in absent.said()
+    assert absent.said().count("absent.csv") == 1
+
+
+def test_what_cannot_be_trained_by_several_is_refused_before_any_starts(cli: Cli, tmp_path: Path) -> None:
+    batch_norm = {"kind": "cnn", "channels": [4], "normalisation": "batch"}
+    recipe = write_recipe(tmp_path, model=batch_norm)
+    assert cli("check", recipe).code == 0
+    for verb in ("check", "train"):
+        done = cli(verb, recipe, "--processes", 2)
+        assert done.code == 2
+        assert "a model that normalises by the statistics of its batch" in done.err
+    local = cli("check", write_recipe(tmp_path), "train.layout=local", "--processes", 2)
+    assert local.code == 2
+    assert "the layout is local" in local.err
+    odd = cli(
+        "check", write_recipe(tmp_path, task="image"), "train.layout={kind: pipeline, stages: 2}", "--processes", 3
+    )
+    assert odd.code == 2
+    assert cli("train", write_recipe(tmp_path), "--processes", 2, "--machines", 2).code == 2
+    planned = cli("train", write_recipe(tmp_path), "--processes", 2, "--dry-run", "--json", "--runs", tmp_path)
+    assert [item["stage"] for item in planned.json["plan"]] == ["prepare", "train"]
+    assert json.dumps(planned.json)
