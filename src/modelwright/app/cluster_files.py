@@ -185,7 +185,7 @@ COPY src ./src
 RUN pip install --no-cache-dir -c constraints.txt ".[all]" \\
     && useradd --uid 1000 --create-home modelwright \\
     && mkdir /data && chown modelwright /data
-USER modelwright
+USER 1000
 WORKDIR /data
 ENTRYPOINT ["modelwright"]
 CMD ["--help"]
@@ -238,12 +238,18 @@ def skypilot(order: Order) -> dict[str, str]:
 PLACES = {"slurm": slurm, "kubernetes": kubernetes, "docker": docker, "skypilot": skypilot}
 
 
+class _Plain(yaml.SafeDumper):
+    """State: none of its own; it writes a block that stands in two places twice, and lines as lines."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Plain.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+)
+
+
 def _dump(data: Any) -> str:
-    class Plain(yaml.SafeDumper):
-        """State: none; a block that stands in two places is written twice."""
-
-        def ignore_aliases(self, data: Any) -> bool:
-            return True
-
-    text: str = yaml.dump(data, Dumper=Plain, sort_keys=False, width=110, allow_unicode=True)
+    text: str = yaml.dump(data, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
     return text
