@@ -53,8 +53,9 @@ def _run_in(
 
     require_trackers(recipe)
     try:
-        options = {"from_scratch": from_scratch, "allow_change": allow_change}
-        made = execute(recipe, until, on_progress, folder=folder, crew=crew, **options)
+        made = execute(
+            recipe, until, on_progress, folder=folder, from_scratch=from_scratch, allow_change=allow_change, crew=crew
+        )
     except GateFailed:
         # What an earlier recipe released must not lie there as if this one had; and the report says which gate failed.
         publish(Run(folder))

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from ..core import errors, registry
@@ -165,13 +166,11 @@ def join(patience: float) -> Together:
     """
     with contact():
         store, rank, size = next(iter(rendezvous("env://", timeout=timedelta(seconds=max(60.0, patience)))))
-        dist.init_process_group(
-            "gloo", store=dist.PrefixStore("group", store), rank=rank, world_size=size, timeout=FOR_EVER
-        )
+        dist.init_process_group("gloo", store=PrefixStore("group", store), rank=rank, world_size=size, timeout=FOR_EVER)
     for name in list(os.environ):
         if name in ENVIRONMENT or name.startswith(FOREIGN):
             del os.environ[name]
-    return Together(dist.PrefixStore("crew", store), rank, size, patience)
+    return Together(PrefixStore("crew", store), rank, size, patience)
 
 
 @contextmanager
@@ -214,7 +213,7 @@ def _context_of(said: dict[str, Any], crew: Together) -> Context:
     def nothing(*given: Any, **more: Any) -> None:
         return None
 
-    def never(*given: Any) -> Any:
+    def never(*given: Any, **more: Any) -> Any:
         raise AssertionError(
             "only the first process of a crew stores what a stage gives, or runs a recipe inside another"
         )

@@ -81,8 +81,8 @@ def _heard(told: Callable[[str], None]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             words = record.getMessage()
             if "failed (exitcode" in words and isinstance(record.args, tuple):
-                code, rank = (item for item in record.args[:2])
-                told(f"rank {rank} ended with {_ending(int(code))}; all begin again from the last checkpoint")
+                code, rank = record.args[:2]
+                told(f"rank {rank} ended with {_ending(int(str(code)))}; all begin again from the last checkpoint")
 
     logger = logging.getLogger("torch.distributed.elastic")
     handler, before = Handler(), logger.propagate

@@ -59,12 +59,12 @@ def joined(tensors: Tensors) -> Tensors:
         else:
             parts[whole].append(([int(at) for at in first.split(",") if at], tensor))
     for name, pieces in parts.items():
-        ends = [[at + size for at, size in zip(first, piece.shape, strict=True)] for first, piece in pieces]
+        ends = [[at + size for at, size in zip(begin, piece.shape, strict=True)] for begin, piece in pieces]
         together = pieces[0][1].new_empty([max(along) for along in zip(*ends, strict=True)])
         if sum(piece.numel() for _, piece in pieces) != together.numel():
             raise ValueError(f"the parts of {name} do not make up a whole")
-        for (first, piece), end in zip(pieces, ends, strict=True):
-            together[tuple(slice(at, stop) for at, stop in zip(first, end, strict=True))] = piece
+        for (begin, piece), end in zip(pieces, ends, strict=True):
+            together[tuple(slice(at, stop) for at, stop in zip(begin, end, strict=True))] = piece
         found[name] = together
     return found
 
