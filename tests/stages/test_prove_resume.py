@@ -72,7 +72,7 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Forked]]:
         def act(folder: Path) -> int:
             return before(folder) or main(["resume", str(folder)])
 
-        def start(folder: Path, output: Path) -> Forked:
+        def start(folder: Path, output: Path, processes: int) -> Forked:
             made.append(Forked(lambda: act(folder), output))
             return made[-1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,10 +19,10 @@ def add_arguments(command: ArgumentParser) -> None:
     """Let a verb that trains be carried out by several processes."""
     command.set_defaults(crew=ALONE)
     command.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="train in so many processes (on each machine)"
+        "--processes", type=_count, default=1, metavar="N", help="train in so many processes (on each machine)"
     )
     command.add_argument(
-        "--machines", type=int, default=1, metavar="N", help="the same command is given on so many machines"
+        "--machines", type=_count, default=1, metavar="N", help="the same command is given on so many machines"
     )
     command.add_argument("--meet", default="", metavar="HOST:PORT", help="where the machines meet: the first of them")
     command.add_argument(
@@ -35,6 +35,12 @@ def add_arguments(command: ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"without a step for so long, a process is taken to hang (default: {PATIENCE:g})",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"found {text}, expected a whole number from 1")
+    return int(text)
 
 
 def carry_out(options: Namespace, arguments: Sequence[str] | None, here: Callable[[Namespace], int]) -> int:

@@ -7,6 +7,7 @@ import re
 
 CHINESE = {
     "tune": "调优",
+    "processes": "进程",
     "trial": "试验",
     "value": "值",
     "state": "状态",

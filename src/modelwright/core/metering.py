@@ -58,6 +58,8 @@ class Meter:
         self.reason = ""
         self.sources: list[Any] = []
         self._looked = float("-inf")
+        # Processor time of other processes that worked for the same stage.
+        self.others = 0.0
         try:
             found = [registry.function_of("meter", name)(settings, self.load) for name in registry.names("meter")]
             self.sources = [source for source in found if source is not None]
@@ -66,11 +68,14 @@ class Meter:
             self.reason = str(error)
 
     def load(self) -> Any:
-        """Return how busy this process and the machine have been since the meter was opened."""
-        of_process, of_machine = _process_seconds() - self._first[0], _machine_seconds() - self._first[1]
+        """Return how busy we and the machine have been since the meter was opened."""
+        of_process, of_machine = self._seconds(), _machine_seconds() - self._first[1]
         return registry.load("modelwright.methods.energy.spent:Load")(
             of_process, max(of_machine, of_process), time.monotonic() - self._started, _cores()
         )
+
+    def _seconds(self) -> float:
+        return _process_seconds() - self._first[0] + self.others
 
     def look(self) -> Reading | None:
         """Read the counters, if it is time, so that none wraps around unseen."""
@@ -82,7 +87,7 @@ class Meter:
         spent = [source.read() for source in self.sources]
         now = Reading(
             time.monotonic() - self._started,
-            _process_seconds() - self._first[0],
+            self._seconds(),
             *(sum(getattr(item, name) for item in spent) for name in ("joules", "low", "high")),
         )
         return self.earlier.plus(now)

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import uuid
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from ..core.errors import Interrupted
+from ..core.crew import LostContact
+from ..core.errors import Interrupted, LayoutError
 
 # Where the first process writes how it ended, and its number: for the launcher, which is not its shell.
 OUTCOME = "MODELWRIGHT_OUTCOME"
@@ -37,7 +39,9 @@ class Crowd:
 
 def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) -> int:
     """Run `modelwright ARGUMENTS` in so many processes until the first has ended as it should; return its exit code."""
+    import torch.distributed as dist
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous.api import RendezvousError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(
@@ -48,6 +52,7 @@ def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) 
         rdzv_backend="c10d",
         rdzv_endpoint=crowd.meet or "localhost:0",
         max_restarts=crowd.restarts,
+        local_addr=_own_address(crowd.meet) if crowd.machines > 1 else None,
         monitor_interval=0.1,
         # Politeness is for the first process alone to answer; the rest follow it.
         signals_to_handle="SIGQUIT",
@@ -61,10 +66,32 @@ def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) 
             rank, failure = error.get_first_failure()
             told(f"rank {rank} ended with {_ending(failure.exitcode)}, and all have begun again {crowd.restarts} times")
             return 1
+        except (RendezvousError, dist.DistError, ConnectionError) as error:
+            raise LostContact(
+                f"the other machines cannot be reached: {str(error).splitlines()[0]}",
+                where="--meet",
+                next_step="the same command again, when they can",
+            ) from error
         finally:
             del os.environ[OUTCOME]
         outcome = Path(folder) / "code"
         return int(outcome.read_text()) if outcome.exists() else 0
+
+
+def _own_address(meet: str) -> str:
+    """Return the address of this machine as the one where all meet would see it.
+
+    Raises:
+        LayoutError: it is no address, or not known here.
+    """
+    host, _, port = meet.rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+            # Nothing is sent.
+            way.connect((host, int(port)))
+            return str(way.getsockname()[0])
+    except (OSError, ValueError) as error:
+        raise LayoutError(f"'{meet}' is no place to meet: {error}", where="--meet", expected="HOST:PORT") from None
 
 
 def _ending(code: int) -> str:

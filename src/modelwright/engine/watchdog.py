@@ -11,6 +11,8 @@ from typing import Any
 LOOK_SECONDS = 0.5
 # Before the first sign a network is compiled, memory fetched, data read: that takes its time.
 FIRST = 10.0
+# What takes so many times as long as the longest step before it is no step any more.
+LONGEST = 4.0
 # How long a process may be busy with a stage that is over in the first one.
 OVER_SECONDS = 5.0
 
@@ -38,12 +40,13 @@ class Watchdog:
 
     def _watch(self) -> None:
         first = seen = self._count()
-        since, over = time.monotonic(), 0.0
+        since, over, longest = time.monotonic(), 0.0, 0.0
         while not self._stopped.wait(LOOK_SECONDS):
             count, now = self._count(), time.monotonic()
             if count is not None and count != seen:
+                longest = max(longest, now - since if seen != first else 0.0)
                 seen, since = count, now
-            allowed = self.patience * (FIRST if seen == first else 1.0)
+            allowed = self.patience * FIRST if seen == first else max(self.patience, LONGEST * longest)
             if now - since > allowed:
                 self._end(f"nothing went on in the first process for {allowed:.0f} s, so another one hangs")
             over = over or (now if self.rank and self._is_over() else 0.0)

@@ -34,9 +34,9 @@ class Ended:
     said: str
 
 
-def start(folder: Path, output: Path) -> Process:
+def start(folder: Path, output: Path, processes: int = 1) -> Process:
     """Start to resume the run in a folder, in a session of its own: what is typed at the terminal is not for it."""
-    command = [sys.executable, "-m", "modelwright", "resume", str(folder)]
+    command = [sys.executable, "-m", "modelwright", "resume", str(folder), "--processes", str(processes)]
     with output.open("wb") as stream:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True)
 
@@ -68,7 +68,7 @@ class Again:
         workers = self.context.settings.workers
         self._set_workers(workers[self.landed % len(workers)])
         before = len(self._events())
-        process = start(self.folder, self.output)
+        process = start(self.folder, self.output, self.context.crew.size)
         try:
             began, shown = None, 0.0
             while (code := process.poll()) is None:

@@ -46,14 +46,16 @@ def fit_by_steps(
     if start == 0 and settings.guard.then == "rewind":
         # Something to go back to.
         made.keeper.save()
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), time.process_time()
     with context.crew.watched():
         _train_on(context, made, rewinds, start)
     seconds = time.monotonic() - began
     kept = made.watch.finish(made.turn.model)
     final_state = _digest_of_all(context.crew, made)
+    spent = context.crew.collect(time.process_time() - cpu_began)
     if context.crew.rank:
         return None
+    context.meter.others = sum(spent[1:])
     _refuse_broken_weights(made.watch, settings)
     record = _record(made, rewinds, final_state)
     if made.private:

@@ -15,7 +15,7 @@ from ...engine.dataset import read_part
 from ...engine.golden import write_golden
 from ...engine.memory import keep_freed_memory
 from ...engine.predictor import WEIGHTS, build_task
-from ...engine.resident import hold
+from ...engine.resident import free_bytes, hold
 from ...engine.subset import draw_subset
 from ...models.at_once import AtOnce
 from ...tasks.task import Examples, Task
@@ -32,7 +32,9 @@ def run(context: Context) -> None:
         DataError: steps that could not be taken, more of them than the recipe accepts.
     """
     dataset = context.inputs["dataset"].path
-    training, validation = (hold(read_part(dataset, part)) for part in ("train", "validation"))
+    # Every process of a crew holds what it reads.
+    free = free_bytes() // context.crew.size
+    training, validation = (hold(read_part(dataset, part), free) for part in ("train", "validation"))
     subset = context.settings.subset
     training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
     task = build_task(context.recipe.sections["task"])
