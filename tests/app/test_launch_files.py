@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tiny import Cli, write_recipe
 
-TUNE = {"space": {"train.batch": {"choice": [8, 16]}}, "trials": 2}
+TUNE = {"space": {"train.batch": [8, 16]}, "trials": 2}
 # What https://docs.skypilot.co/en/latest/reference/yaml-spec.html says of the keys that we write.
 SKYPILOT = {
     "type": "object",

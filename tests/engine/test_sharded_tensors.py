@@ -16,10 +16,11 @@ def test_parts_come_back_whole() -> None:
     assert found["plain"].tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("left_out", ["m@0,0", "m@3,0"])
+@pytest.mark.parametrize("left_out", ["m@0,0", "m@0,2", "m@3,0", "m@3,2"])
 def test_a_missing_part_is_noticed(left_out: str) -> None:
+    """A whole row of them would not be: then the tensor is smaller than the model's, and the list of files is not whole."""
     matrix = torch.arange(35.0).view(7, 5)
-    parts = {"m@0,0": matrix[:3], "m@3,0": matrix[3:]}
+    parts = {"m@0,0": matrix[:3, :2], "m@3,0": matrix[3:, :2], "m@0,2": matrix[:3, 2:], "m@3,2": matrix[3:, 2:]}
     del parts[left_out]
     with pytest.raises(ValueError, match="do not make up a whole"):
         joined(parts)

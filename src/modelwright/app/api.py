@@ -46,7 +46,7 @@ def _run_in(
     on_progress: OnProgress,
     from_scratch: bool,
     allow_change: bool,
-    crew: Crew,
+    crew: Crew = ALONE,
 ) -> Run:
     from .publish import publish
     from .tracking import require_trackers

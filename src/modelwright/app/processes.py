@@ -26,6 +26,9 @@ def add_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument("--meet", default="", metavar="HOST:PORT", help="where the machines meet: the first of them")
     command.add_argument(
+        "--least", type=int, default=0, metavar="N", help="on Ray: how few processes are still enough (default: all)"
+    )
+    command.add_argument(
         "--restarts", type=int, default=RESTARTS, help=f"how often all begin again when one fails (default: {RESTARTS})"
     )
     command.add_argument(
@@ -57,24 +60,27 @@ def carry_out(options: Namespace, arguments: Sequence[str] | None, here: Callabl
 def _start(options: Namespace, arguments: list[str]) -> int:
     from ..core import registry
 
-    if options.machines > 1 and not options.meet:
+    on = "here"
+    if options.verb != "resume":
+        from ..core.recipe import load_recipe
+
+        recipe = load_recipe(options.recipe, tuple(options.overrides))
+        require_layout(recipe, options.processes * options.machines)
+        on = getattr(recipe.sections.get("train"), "on", on)
+    if options.machines > 1 and not options.meet and on == "here":
         raise LayoutError(
             f"{options.machines} machines, and nowhere to meet",
             where="--machines",
             expected="--meet HOST:PORT, the same on each",
         )
-    if options.verb != "resume":
-        from ..core.recipe import load_recipe
-
-        require_layout(load_recipe(options.recipe, tuple(options.overrides)), options.processes * options.machines)
 
     def told(line: str) -> None:
         print(f"{say('processes')}: {line}", file=sys.stderr, flush=True)
 
     crowd = registry.load("modelwright.engine.launch:Crowd")(
-        options.processes, options.machines, options.meet, options.restarts
+        options.processes, options.machines, options.meet, options.restarts, options.least
     )
-    code: int = registry.function_of("action", "launch")(arguments, crowd, told)
+    code: int = registry.function_of("action", "launch" if on == "here" else "launch_on_ray")(arguments, crowd, told)
     return code
 
 

@@ -81,6 +81,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "settle": ("", f"{HERE}.stages.plan.ledger:settle"),
         "detect": ("", f"{HERE}.sources.detect:detect"),
         "launch": ("", f"{HERE}.engine.launch:launch"),
+        "launch_on_ray": ("", f"{HERE}.engine.launch_ray:launch_on_ray"),
         "join": ("", f"{HERE}.engine.crew:join"),
     },
     # Task -> the model that is trained beside every recipe of it, as the honest floor.

@@ -35,6 +35,8 @@ class Crowd:
     machines: int
     meet: str
     restarts: int
+    # How few processes are still enough, where something may take some of them away; 0: all are needed.
+    least: int = 0
 
 
 def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) -> int:
@@ -155,8 +157,13 @@ def leave(code: int) -> int:
     folder = os.environ.get(OUTCOME)
     if not folder:
         return code
-    _write(Path(folder) / "code", str(code))
+    tell_outcome(Path(folder), code)
     return 0
+
+
+def tell_outcome(folder: Path, code: int) -> None:
+    """Leave the exit code of the first process where its launcher looks for it."""
+    _write(folder / "code", str(code))
 
 
 def _write(path: Path, text: str) -> None:

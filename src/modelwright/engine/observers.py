@@ -201,9 +201,9 @@ class Keeper:
         cadence: Cadence,
         total: int,
         keep: int,
-        save_as: Callable[[Path, Checkpoint, int], object] = save_checkpoint,
+        save_as: Callable[[Path, Checkpoint, int], object] | None = None,
     ) -> None:
-        self.save_as = save_as
+        self.save_as = save_as or save_checkpoint
         self.context, self.folder, self.turns, self.memories = context, folder, turns, memories
         self.cadence, self.total, self.keep = cadence, total, keep
         self.step = self._first = 0

@@ -30,6 +30,7 @@ from ...engine.saving import save_together
 from ...engine.sharded_tensors import gather_into
 from ...engine.turn import Turn
 from ...engine.watch import Watch, steps_between_looks
+from ...layouts.local import Local
 from ...tasks.task import Examples, Task
 from . import parts
 from .layout_conflicts import require_provided
@@ -77,13 +78,7 @@ def assemble(
     local = build_local(settings, network, private.gradients if private else None)
     network = local.place(network)
     settings, rate_test = choose_rate(context, settings, task, network, training, local, sampler)
-    layout = registry.function_of("layout", settings.layout.kind)(
-        settings.layout, local, parts.build_pieces(context, network)
-    )
-    require_provided(settings, context.recipe.sections, network, layout, context.crew.size)
-    # Where no process has all weights, those that are judged and stored are gathered in a network that is whole.
-    gathered = None if "whole-parameters" in layout.provides else copy.deepcopy(network)
-    network = layout.place(network)
+    layout, network, gathered = _lay_out(context, settings, network, local)
     turn = parts.build_turn(settings, task, network, total, per_epoch)
     turn = with_canaries(private, turn) if private else replace(turn, whole=layout.whole)
     average = parts.build_average(settings, network, total, per_epoch)
@@ -132,6 +127,17 @@ def assemble(
     )
 
 
+def _lay_out(
+    context: Context, settings: Train, network: torch.nn.Module, local: Local
+) -> tuple[Any, torch.nn.Module, torch.nn.Module | None]:
+    """Return the layout, the network as it is laid out, and a whole one to gather weights in, where no process has all."""
+    build = registry.function_of("layout", settings.layout.kind)
+    layout = build(settings.layout, local, parts.build_pieces(context, network))
+    require_provided(settings, context.recipe.sections, network, layout, context.crew.size)
+    gathered = None if "whole-parameters" in layout.provides else copy.deepcopy(network)
+    return layout, layout.place(network), gathered
+
+
 def _judged(
     crew: Crew, network: torch.nn.Module, gathered: torch.nn.Module | None, average: Average | None
 ) -> tuple[torch.nn.Module, Callable[[torch.nn.Module], torch.nn.Module]]:
@@ -165,10 +171,10 @@ def _keeper(
     )
 
 
-def _saving(crew: Crew, layout: Any) -> Callable[[Path, Checkpoint, int], object]:
-    """Return how a checkpoint is saved: by the first process, or by all where each holds another part."""
+def _saving(crew: Crew, layout: Any) -> Callable[[Path, Checkpoint, int], object] | None:
+    """Return how several processes save a checkpoint: the first one does, or all where each holds another part."""
     if crew.size == 1:
-        return save_checkpoint
+        return None
     if "whole-parameters" in layout.provides:
         return lambda folder, checkpoint, keep: crew.share(lambda: str(save_checkpoint(folder, checkpoint, keep)))
     return lambda folder, checkpoint, keep: save_together(folder, checkpoint, keep, crew)

@@ -74,6 +74,11 @@ class Train(Settings):
     layout: Annotated[Any, Choice("layout")] = Field(
         "auto", validate_default=True, description="how several processes share the work; auto: by examples (data)"
     )
+    on: Literal["here", "ray"] = Field(
+        "here",
+        description="what starts several processes: here: this machine; ray: Ray Train, on this machine or on a cluster",
+        json_schema_extra={"x-no-effect": True},
+    )
     subset: Subset = Subset()
     privacy: Annotated[Any, Choice("privacy")] = Field(
         "none", validate_default=True, description="a bound on what the weights tell of a single training example"
