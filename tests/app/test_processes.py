@@ -123,6 +123,7 @@ def weights_of(run: Path) -> dict[str, Any]:
     return load_file(run / "artifacts" / f"model-{output_of(run, 'train', 'model')[:16]}" / "model.safetensors")
 
 
+@pytest.mark.full
 def test_a_killed_process_is_noticed_and_all_go_on(tmp_path: Path, repository: Path, cli: Cli) -> None:
     """To the weights of one process here, and to the same bytes in the longer proof below."""
     recipe = write_recipe(tmp_path, **slow(repository))
