@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -214,6 +215,8 @@ def _decode_all(settings: ImagesSettings, tree: Tree, size: tuple[int, int], mod
 
     images = numpy.empty((len(tree.members), *size, 1 if mode == "grey" else 3), dtype=numpy.uint8)
     good: list[Member] = []
+    sizes: Counter[str] = Counter()
+    modes: Counter[str] = Counter()
     quarantined, files = list(tree.quarantined), dict(tree.archive)
     for member in tree.members:
         try:
@@ -222,6 +225,9 @@ def _decode_all(settings: ImagesSettings, tree: Tree, size: tuple[int, int], mod
                 files[member.name] = digest(data)
             images[len(good)] = decode(data, size, mode, settings.max_pixels)
             good.append(member)
+            width, height, own_mode = _as_stored(data)
+            sizes[f"{width} x {height}"] += 1
+            modes[own_mode] += 1
         except DataError as error:
             quarantined.append(Quarantined(member.name, str(error)))
     if not good:
@@ -235,4 +241,15 @@ def _decode_all(settings: ImagesSettings, tree: Tree, size: tuple[int, int], mod
         quarantined=tuple(quarantined),
         files=files,
         parts=[member.part or "train" for member in good] if good[0].part else None,
+        about={"sizes": dict(sizes), "modes": dict(modes)},
     )
+
+
+def _as_stored(data: bytes) -> tuple[int, int, str]:
+    """Return width, height and mode of a picture that can be decoded, by its header."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        return image.width, image.height, image.mode

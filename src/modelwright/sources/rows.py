@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -28,6 +28,8 @@ class Rows:
     quarantined: tuple[Quarantined, ...]
     files: dict[str, str]
     parts: Sequence[str] | None = None
+    # What the files were before they became rows, such as the sizes of pictures and how many have each.
+    about: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns.items()}

@@ -12,6 +12,7 @@ from .findings import FINDINGS
 from .guard_words import GUARD
 from .planned_words import PLANNED
 from .privacy_words import PRIVACY
+from .profile_words import PROFILE
 from .tuning_words import TUNING
 
 CHINESE = {
@@ -252,6 +253,7 @@ CHINESE = {
     **EXPLAINING,
     **GUARD,
     **PRIVACY,
+    **PROFILE,
     **PLANNED,
     **TUNING,
     **WORDS,

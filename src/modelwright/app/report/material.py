@@ -41,6 +41,7 @@ class Material:
     explained: Path = Path()
     compression: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -100,6 +101,7 @@ def read_material(run: Run, served: Path | None = None) -> Material:
         records=attempt(run.current, {}),
         events=events,
         sheet=attempt(lambda: _read(dataset, "datasheet.json"), {}),
+        profile=attempt(lambda: _read(dataset, "profile.json"), {}),
         training=attempt(lambda: _read(model, "training.json"), {}),
         evaluation=attempt(lambda: _read(evaluation, "summary.json"), {}),
         pictures=evaluation.path if evaluation else run.folder,

@@ -26,6 +26,7 @@ from .material import Material, read_material
 from .metrics import compare_floors, group_metrics, list_methods, pick_headline, view_folds
 from .planned import render_plan
 from .privacy import view_privacy
+from .profile import view_profile
 from .reliability import view_reliability
 from .security import view_security
 from .sheet import view_sheet
@@ -102,6 +103,7 @@ def _view(material: Material) -> dict[str, Any]:
         "worst": view_worst(evaluation, material.pictures),
         "writing": view_writing(evaluation),
         "sheet": view_sheet(material.sheet),
+        "profile": view_profile(material.profile),
         "lineage": view_lineage(material),
         "recipe": list_recipe(material.recipe, material.resolved),
         "evidence": list_evidence(material),

@@ -23,8 +23,11 @@ from ...sources.checks import find_overlap, quarantine_limit, suspicious_columns
 from ...sources.rows import Rows, cut_texts
 from ...tasks.task import Task
 from .cleaning import Entry, claims, clean, summarise
+from .croissant import CROISSANT, croissant
 from .declared import declared
 from .groups import write_declared
+from .profile import PROFILE, profile
+from .profile import claims as claims_of_profile
 from .settings import Prepare, Split
 from .texts import tidy_texts
 
@@ -53,6 +56,8 @@ def run(context: Context) -> None:
     if settings.split.by == "position":
         rows = cut_by_position(rows, settings.split)
     parts = deal_out(rows, settings.split, derive_seed(context.recipe.seed, "split"))
+    context.check_interrupt(message="looking at the data")
+    profiled = profile(rows, parts)
     parts, overlap, left_out = _without_overlap(rows, parts, settings.overlap, context)
     parts, cleaned = clean(context, rows, parts, settings.clean)
     ledger += [*tidied, *left_out, *cleaned]
@@ -71,7 +76,10 @@ def run(context: Context) -> None:
         write_origins(folder, part, chosen.origins)
         if part == "train":
             write_learnt(folder, examples)
-    write_json(folder / SHEET, {**datasheet(rows, parts, overlap), "cleaning": summarise([*tidied, *cleaned])})
+    sheet = datasheet(rows, parts, overlap)
+    write_json(folder / SHEET, {**sheet, "cleaning": summarise([*tidied, *cleaned])})
+    write_json(folder / PROFILE, profiled)
+    write_json(folder / CROISSANT, croissant(context.recipe, sheet, profiled))
     (folder / LEDGER).write_text(
         "".join(json.dumps(entry.to_json(), ensure_ascii=False) + "\n" for entry in ledger), encoding="utf-8"
     )
@@ -83,6 +91,7 @@ def run(context: Context) -> None:
         Evidence("quarantined", len(rows.quarantined), unit="rows", about=about, method="counted"),
         Evidence("overlap", overlap["between_parts"], unit="rows", about=about, method="equal content in two parts"),
         *claims(cleaned, settings.clean, about),
+        *claims_of_profile(profiled, about),
         *([Evidence("tidied", len(tidied), unit="rows", about=about, method="counted")] if tidied else []),
     )
     for item in rows.quarantined:

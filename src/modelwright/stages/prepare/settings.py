@@ -66,5 +66,5 @@ STAGE = Stage(
     fingerprint="modelwright.stages.prepare.fingerprint:fingerprint",
     reads=("data", "task"),
     gives=("dataset", "groups"),
-    claims=("rows", "quarantined", "overlap", "cleaned", "tidied"),
+    claims=("rows", "quarantined", "overlap", "cleaned", "tidied", "personal_data", "duplicates", "drift"),
 )
