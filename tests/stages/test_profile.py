@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modelwright.core.errors import GateFailed
 from modelwright.core.run import Run
 
 Tiny = Callable[..., Run]
@@ -75,6 +76,14 @@ def test_what_was_planted_is_found(tiny: Tiny, people: dict[str, Any]) -> None:
     assert profile["relations"]["strength"][related.index("town")][related.index("label")] > 0.95
     said = claims(made)
     assert (said["personal_data"], said["duplicates"], said["drift"]) == (2, 1, 1.0)
+
+
+def test_a_gate_may_ask_for_what_was_found(tiny: Tiny, people: dict[str, Any]) -> None:
+    named = {"owner": "Ada", "purpose": "Tests.", "approver": "Grace"}
+    with pytest.raises(GateFailed, match="personal_data.value <= 1"):
+        tiny(sections={**people, "release": {**named, "gates": ["personal_data.value <= 1", "drift.value <= 1"]}})
+    made = tiny(sections={**people, "release": {**named, "gates": ["personal_data.value <= 2", "duplicates.n >= 9"]}})
+    assert made.artifact("release") is not None
 
 
 def test_no_personal_value_stands_in_what_is_written(tiny: Tiny, people: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What it took to make the model that is released: the costs of every stage, and their sums, as evidence about that model."""
+"""What it took to make the model that is released, the costs of every stage and the data, as evidence about that model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ...core.evidence import Evidence, not_applicable
 from ...core.metering import carbon_of, is_cost, settings_of
 from ...core.stage import Context
 
+# Claims of the stage prepare that bear on whether a model may be released.
+ABOUT_DATA = ("personal_data", "duplicates", "drift", "quarantined", "overlap")
 UNITS = {"cpu_seconds": "seconds", "energy": "joules"}
 
 
@@ -48,3 +50,9 @@ def _sum(name: str, gathered: Iterable[Evidence], about: dict[str, str]) -> Evid
 
 def _add(items: list[Evidence], field: str) -> float:
     return float(sum(getattr(item, field) or 0.0 for item in items))
+
+
+def claims_of_data(context: Context) -> list[Evidence]:
+    """Return what is known of the data that the model was made from, said of the model, so that a gate may ask for it."""
+    about = {"model": context.inputs["model"].digest}
+    return [replace(item, about={**item.about, **about}) for item in context.gathered if item.name in ABOUT_DATA]

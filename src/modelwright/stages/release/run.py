@@ -19,7 +19,7 @@ from .age import age_of_audit
 from .answerable import OVERRIDDEN, count_overrides, override_of
 from .bom import BOM, bill_of_materials
 from .card import about_this_model, data_sheet, model_card
-from .costs import sums_of_costs
+from .costs import claims_of_data, sums_of_costs
 from .settings import Release
 from .signature import sign, signing_key
 
@@ -75,10 +75,10 @@ def _judge(context: Context, model: str) -> list[dict[str, Any]]:
     context.claim(*sums_of_costs(context), age_of_audit(context, model))
     # How many gates are overridden is a claim itself, which a gate may bound: hence first the others.
     others = [gate for gate in gates if gate.claim != OVERRIDDEN]
-    first = judge(others, about_this_model(context), {"model": model})
+    first = judge(others, [*claims_of_data(context), *about_this_model(context)], {"model": model})
     overridden = sum(override_of(verdict, settings.overrides) is not None for verdict in first)
     context.claim(count_overrides(overridden, len(gates), {"model": model}))
-    judged = judge(gates, about_this_model(context), {"model": model})
+    judged = judge(gates, [*claims_of_data(context), *about_this_model(context)], {"model": model})
     verdicts = [_with_override(context, verdict) for verdict in judged]
     context.note("gates judged", model=model, verdicts=verdicts)
     failed = [verdict for verdict in verdicts if not verdict["passed"] and "override" not in verdict]
