@@ -26,7 +26,7 @@ class StandIn:
 
     def modules(self) -> dict[str, ModuleType]:
         """Return what can be imported of Ray."""
-        names = ("ray", "ray.train", "ray.train.data_parallel_trainer", "ray.train.collective")
+        names = ("ray", "ray.train", "ray.train.torch", "ray.train.collective")
         ray, train, trainer, collective = (ModuleType(name) for name in names)
         ray.__dict__.update(is_initialized=lambda: False, init=lambda **how: None, shutdown=lambda: None, train=train)
         keep: Callable[[str], Callable[..., None]] = lambda name: lambda **how: setattr(self.asked, name, how)
@@ -36,7 +36,7 @@ class StandIn:
             FailureConfig=lambda max_failures: max_failures,
             get_context=lambda: self.mine.context,
         )
-        trainer.__dict__["DataParallelTrainer"] = lambda work, train_loop_config, **how: SimpleNamespace(
+        trainer.__dict__["TorchTrainer"] = lambda work, train_loop_config, **how: SimpleNamespace(
             fit=lambda: self.fit(work, train_loop_config)
         )
         collective.__dict__["broadcast_from_rank_zero"] = self.broadcast

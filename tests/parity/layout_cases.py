@@ -79,6 +79,7 @@ MANNERS: dict[str, dict[str, Any]] = {
     "plain": {},
     "clip": {"train.clip_norm": 0.05, "train.l1": 1e-3, "train.clip_value": 0.04},
     "accumulation": {"train.micro_batch": 2},
+    "checkpointing": {"train.checkpointing": "blocks"},
     "lora": {"train.low_rank": {"kind": "lora", "rank": 2}},
     "group_robust": {"train.objective": {"kind": "group_robust", "column": "group", "step": 0.5}},
 }

@@ -31,7 +31,7 @@ def launch_on_ray(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], 
     """
     ray = _ray()
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.data_parallel_trainer import DataParallelTrainer
+    from ray.train.torch import TorchTrainer
 
     most = crowd.processes * crowd.machines
     started = not ray.is_initialized()
@@ -40,7 +40,7 @@ def launch_on_ray(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], 
         ray.init(address=address or "local", log_to_driver=True, include_dashboard=None if address else False)
     try:
         with tempfile.TemporaryDirectory(prefix=".ray-", dir=Path.cwd()) as folder:
-            trainer = DataParallelTrainer(
+            trainer = TorchTrainer(
                 work,
                 train_loop_config={"arguments": list(arguments), "folder": folder, "place": str(Path.cwd())},
                 scaling_config=ScalingConfig(num_workers=(crowd.least, most) if crowd.least else most),
