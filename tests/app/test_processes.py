@@ -20,12 +20,12 @@ from safetensors.torch import load_file
 from tiny import Cli, events, output_of, write_recipe
 
 TRAIN = {
-    "length": "60 steps",
+    "length": "400 steps",
     "batch": 16,
     "threads": 1,
     "workers": 0,
     "optimiser": {"kind": "sgd", "lr": 0.05},
-    "save": {"every": "5 steps"},
+    "save": {"every": "20 steps"},
 }
 PARTS = {"evaluate": None, "release": None}
 
@@ -44,7 +44,7 @@ class Launched:
 
     def wait_for_checkpoint(self) -> None:
         """Wait until training has begun, and something is saved."""
-        wait_until(lambda: list(self.run.glob("work/train-*/checkpoints/step-*")), 90, self.said())
+        wait_until(lambda: list(self.run.glob("work/train-*/checkpoints/step-*[1-9]*")), 90, self.said())
 
     def end(self, seconds: float = 90) -> int:
         """Return the exit code."""
@@ -212,6 +212,7 @@ def two_machines() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_a_machine_that_is_cut_off_is_noticed_and_the_training_ends_in_the_same_bytes(
     tmp_path: Path, repository: Path
 ) -> None:
@@ -227,7 +228,7 @@ def test_a_machine_that_is_cut_off_is_noticed_and_the_training_ends_in_the_same_
             moment = time.monotonic()
             wait_until(lambda: "hangs" in first.said() or "gone" in first.said(), 60, first.said())
             assert time.monotonic() - moment < 60
-            assert second.end(120) != 0
+            assert second.end(200) != 0
         subprocess.run(["ip", "-n", other, "link", "set", "cable", "up"], check=True)
         # What a scheduler does with a machine that comes back.
         with launched(folder, recipe, *meeting, inside=other, log="again") as again:
@@ -252,7 +253,7 @@ def test_errors_of_the_recipe_and_data_end_it_at_once(tmp_path: Path) -> None:
     with launched(tmp_path / "absent", recipe) as absent:
         assert absent.end() in (2, 3), absent.said()
     assert "begin again" not in absent.said()
-    assert absent.said().count("absent.csv") == 1
+    assert absent.said().count("error:") == 1
 
 
 def test_what_cannot_be_trained_by_several_is_refused_before_any_starts(cli: Cli, tmp_path: Path) -> None:

@@ -115,7 +115,6 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     reasons: list[str] = []
     monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(watchdog, "OVER_SECONDS", 0.05)
-    monkeypatch.setattr(watchdog, "FIRST", 5.0)
 
     def note(dog: Watchdog, why: str) -> None:
         reasons.append(why)
@@ -128,7 +127,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_who_sees_no_sign_for_too_long_ends(ended: list[str], rank: int) -> None:
     shelf, signs = Shelf(), [0]
-    dog = Watchdog(shelf, rank, 0.2, signs, 0)
+    dog = Watchdog(shelf, rank, 0.2, 1.0, signs, 0)
     dog.start()
     for number in range(1, 30):
         signs[0] = number
@@ -142,7 +141,7 @@ def test_who_sees_no_sign_for_too_long_ends(ended: list[str], rank: int) -> None
 
 
 def test_before_the_first_sign_there_is_more_time(ended: list[str]) -> None:
-    dog = Watchdog(Shelf(), 0, 0.1, [0], 0)
+    dog = Watchdog(Shelf(), 0, 0.1, 5.0, [0], 0)
     dog.start()
     time.sleep(0.3)
     assert not ended
@@ -152,7 +151,7 @@ def test_before_the_first_sign_there_is_more_time(ended: list[str]) -> None:
 
 
 def test_who_stays_behind_when_the_stage_is_over_ends(ended: list[str]) -> None:
-    dog = Watchdog(Shelf(**{"over/3": "badly"}), 1, 60.0, [0], 3)
+    dog = Watchdog(Shelf(**{"over/3": "badly"}), 1, 60.0, 1.0, [0], 3)
     dog.start()
     time.sleep(0.3)
     dog.stop()

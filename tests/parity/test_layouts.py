@@ -92,7 +92,7 @@ def distance(made: dict[str, Any], twin: dict[str, Any]) -> tuple[float, float]:
 
 def compare(found: Found, twins: Found, processes: int) -> None:
     """Compare every case with its twin; all that differ are named."""
-    wrong = []
+    wrong, furthest = [], [0.0, 0.0]
     for name, made in found.items():
         base, layout, manner = name.split("-")
         if manner == "stopped":
@@ -101,10 +101,14 @@ def compare(found: Found, twins: Found, processes: int) -> None:
         twin = twins[f"{base}-{'plain' if manner == 'resumed' else manner}"]
         assert len(made["losses"]) == (STEPS - STOPPED if manner == "resumed" else STEPS), name
         loss, weight = distance(made, twin)
+        furthest = [max(pair) for pair in zip(furthest, (loss, weight), strict=True)]
         if loss > LOSS or weight > WEIGHT or made["processes"] != processes:
             wrong.append(f"{name}: losses differ by {loss:.2g}, weights by {weight:.2g}")
         if manner == "resumed" and made["digest"] != found[f"{base}-{layout}-plain"]["digest"]:
             wrong.append(f"{name}: other bytes than undisturbed")
+    print(
+        f"{processes} processes, {len(found)} trainings: losses within {furthest[0]:.2g}, weights within {furthest[1]:.2g}"
+    )
     assert not wrong, "\n" + "\n".join(wrong)
 
 

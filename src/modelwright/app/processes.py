@@ -101,8 +101,13 @@ def _as_one_of_many(options: Namespace, here: Callable[[Namespace], int]) -> int
         options.from_scratch = options.again = False
     try:
         return here(options)
+    except LostContact:
+        # There is nobody to be dismissed.
+        crew = None
+        raise
     finally:
-        crew.dismiss()
+        if crew:
+            crew.dismiss()
 
 
 def ended(options: Namespace, code: int, error: BaseException | None = None) -> int:

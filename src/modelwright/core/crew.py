@@ -29,8 +29,8 @@ class Crew(Protocol):
         """Return what each process has, as far as JSON can say it, in the order of their ranks."""
         ...
 
-    def watched(self) -> AbstractContextManager[None]:
-        """Take it for a process that hangs when for too long nothing goes on inside."""
+    def watched(self, first: float) -> AbstractContextManager[None]:
+        """Take it for a process that hangs when for too long nothing goes on inside; the first sign may take `first` times as long."""
         ...
 
     def sign(self) -> None:
@@ -57,7 +57,7 @@ class Alone:
         """There is one value."""
         return [value]
 
-    def watched(self) -> AbstractContextManager[None]:
+    def watched(self, first: float) -> AbstractContextManager[None]:
         """Nobody waits for this process."""
         return nullcontext()
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,14 +27,14 @@ from ..core.crew import LostContact
 from ..core.errors import Interrupted, ModelwrightError
 from ..core.recipe import recipe_from
 from ..core.stage import Context
-from .watchdog import Watchdog
+from .watchdog import DISMISSED, GONE, Watchdog, home
 
 # Whoever hangs is found by the watchdog, which knows a long validation from a stuck message; no message has a limit of its own.
 FOR_EVER = timedelta(days=30)
 LOOK_SECONDS = 0.05
 # How long a process that met an error waits to hear that the first one met it too.
 SAME_SECONDS = 5.0
-DISMISSED = "dismissed"
+GOING_SECONDS, ANSWER_SECONDS = 15.0, 5.0
 # What the processes know of each other, which is nobody else's business.
 ENVIRONMENT = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 FOREIGN = ("ROLE_", "GROUP_", "TORCHELASTIC_")
@@ -62,7 +62,8 @@ class Together:
         try:
             yield
         except BaseException:
-            self.store.set(f"over/{number}", "badly")
+            with suppress(RuntimeError):  # what has happened is worse
+                self.store.set(f"over/{number}", "badly")
             raise
         self.store.set(f"over/{number}", "well")
 
@@ -108,9 +109,15 @@ class Together:
         return [json.loads(row[: int(length)].numpy().tobytes()) for row, length in zip(everyone, lengths, strict=True)]
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """End this process when for too long nothing goes on in the first one; say what a lost connection means."""
-        watchdog = Watchdog(self.store.clone(), self.rank, self.patience, self.signs, self.calls - 1)
+    def watched(self, first: float) -> Iterator[None]:
+        """End this process when for too long nothing goes on in the first one; say what a lost connection means.
+
+        `first` is how much longer than anything else the first sign may take.
+        """
+        store = self.store.clone()
+        # The machine of the store may be cut off: who watches must not wait for it.
+        store.set_timeout(timedelta(seconds=ANSWER_SECONDS))
+        watchdog = Watchdog(store, self.rank, self.patience, first, self.signs, self.calls - 1)
         watchdog.start()
         try:
             with contact():
@@ -134,26 +141,33 @@ class Together:
                     raise
 
     def dismiss(self) -> None:
-        """Let the others go home."""
-        self.store.set(DISMISSED, "")
+        """Let the others go home, and wait until they have gone: the store in which they look may be in this process."""
+        with suppress(RuntimeError):  # there may be nobody left to wait for
+            self.store.set(DISMISSED, "")
+            self._wait_for([f"{GONE}/{rank}" for rank in range(1, self.size)], GOING_SECONDS)
 
     def _next_call(self) -> dict[str, Any] | None:
         key = f"call/{self.calls}"
-        while not self.store.check([key]):
-            if self.store.check([DISMISSED]):
-                return None
-            time.sleep(LOOK_SECONDS)
-        said: dict[str, Any] = json.loads(self.store.get(key))
+        with contact():
+            while not self.store.check([key]):
+                if self.store.check([DISMISSED]):
+                    self.store.set(f"{GONE}/{self.rank}", "")
+                    return None
+                time.sleep(LOOK_SECONDS)
+            said: dict[str, Any] = json.loads(self.store.get(key))
         return said
 
     def _is_over(self, number: int) -> bool:
         """Whether the first process has left the stage too: then it says what was wrong."""
-        end = time.monotonic() + SAME_SECONDS
-        while time.monotonic() < end:
-            if self.store.check([f"over/{number}"]):
-                return True
+        return self._wait_for([f"over/{number}"], SAME_SECONDS)
+
+    def _wait_for(self, keys: list[str], seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while not self.store.check(keys):
+            if time.monotonic() > end:
+                return False
             time.sleep(LOOK_SECONDS)
-        return False
+        return True
 
 
 def join(patience: float) -> Together:
@@ -164,13 +178,19 @@ def join(patience: float) -> Together:
     Raises:
         LostContact: the others cannot be found.
     """
+    # Where all attempts share a store, each has a shelf of its own.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     with contact():
         store, rank, size = next(iter(rendezvous("env://", timeout=timedelta(seconds=max(60.0, patience)))))
-        dist.init_process_group("gloo", store=PrefixStore("group", store), rank=rank, world_size=size, timeout=FOR_EVER)
+        dist.init_process_group(
+            "gloo", store=PrefixStore(f"group/{attempt}", store), rank=rank, world_size=size, timeout=FOR_EVER
+        )
     for name in list(os.environ):
         if name in ENVIRONMENT or name.startswith(FOREIGN):
             del os.environ[name]
-    return Together(PrefixStore("crew", store), rank, size, patience)
+    together = Together(PrefixStore(f"crew/{attempt}", store), rank, size, patience)
+    together.store.set(f"process/{rank}", json.dumps([home(), os.getpid()]))
+    return together
 
 
 @contextmanager

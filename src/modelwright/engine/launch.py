@@ -46,6 +46,7 @@ def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) 
     from torch.distributed.elastic.rendezvous.api import RendezvousError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    own = _own_address(crowd.meet) if crowd.machines > 1 else ""
     config = LaunchConfig(
         min_nodes=crowd.machines,
         max_nodes=crowd.machines,
@@ -54,7 +55,8 @@ def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) 
         rdzv_backend="c10d",
         rdzv_endpoint=crowd.meet or "localhost:0",
         max_restarts=crowd.restarts,
-        local_addr=_own_address(crowd.meet) if crowd.machines > 1 else None,
+        local_addr=own or None,
+        rdzv_configs={"is_host": own == _address_of(crowd.meet)[0], "read_timeout": 20} if own else {},
         monitor_interval=0.1,
         # Politeness is for the first process alone to answer; the rest follow it.
         signals_to_handle="SIGQUIT",
@@ -62,6 +64,8 @@ def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) 
     )
     with tempfile.TemporaryDirectory() as folder, _forwarding(Path(folder)), _heard(told):
         os.environ[OUTCOME] = folder
+        # Each attempt meets at a place of its own: nobody is to read what the dead have left.
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
         try:
             elastic_launch(config, sys.executable)("-m", "modelwright", *arguments)
         except ChildFailedError as error:
@@ -86,12 +90,16 @@ def _own_address(meet: str) -> str:
     Raises:
         LayoutError: it is no address, or not known here.
     """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        # Nothing is sent.
+        way.connect(_address_of(meet))
+        return str(way.getsockname()[0])
+
+
+def _address_of(meet: str) -> tuple[str, int]:
     host, _, port = meet.rpartition(":")
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-            # Nothing is sent.
-            way.connect((host, int(port)))
-            return str(way.getsockname()[0])
+        return socket.gethostbyname(host), int(port)
     except (OSError, ValueError) as error:
         raise LayoutError(f"'{meet}' is no place to meet: {error}", where="--meet", expected="HOST:PORT") from None
 

@@ -75,9 +75,10 @@ def work(configuration: dict[str, Any]) -> None:
 
     context = get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
-    host, port = broadcast_from_rank_zero(_free_address() if rank == 0 else None)
     folder, place = Path(configuration["folder"]), configuration["place"]
-    again = (folder / BEGUN).exists()
+    # All must agree on whether this is the first attempt, too.
+    agreed = (*_free_address(), (folder / BEGUN).exists()) if rank == 0 else None
+    host, port, again = broadcast_from_rank_zero(agreed)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
         "RANK": str(rank),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import socket
 import sys
 import threading
 import time
 from typing import Any
 
 LOOK_SECONDS = 0.5
-# Before the first sign a network is compiled, memory fetched, data read: that takes its time.
-FIRST = 10.0
+# Keys by which the first process sends the others home, and each of them says that it has gone.
+DISMISSED, GONE = "dismissed", "gone"
 # What takes so many times as long as the longest step before it is no step any more.
 LONGEST = 4.0
 # How long a process may be busy with a stage that is over in the first one.
 OVER_SECONDS = 5.0
+
+
+def home() -> str:
+    """Return what two processes have in common that know each other by number."""
+    return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid') if sys.platform == 'linux' else ''}"
 
 
 class Watchdog:
@@ -24,8 +32,9 @@ class Watchdog:
     goes up. Whoever ends is noticed by what started it, and all begin again from the last checkpoint.
     """
 
-    def __init__(self, store: Any, rank: int, patience: float, signs: list[int], call: int) -> None:
-        self.store, self.rank, self.patience, self.signs, self.call = store, rank, patience, signs, call
+    def __init__(self, store: Any, rank: int, patience: float, first: float, signs: list[int], call: int) -> None:
+        self.store, self.rank, self.signs, self.call = store, rank, signs, call
+        self.patience, self.first = patience, first
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -46,7 +55,7 @@ class Watchdog:
             if count is not None and count != seen:
                 longest = max(longest, now - since if seen != first else 0.0)
                 seen, since = count, now
-            allowed = self.patience * FIRST if seen == first else max(self.patience, LONGEST * longest)
+            allowed = self.patience * self.first if seen == first else max(self.patience, LONGEST * longest)
             if now - since > allowed:
                 self._end(f"nothing went on in the first process for {allowed:.0f} s, so another one hangs")
             over = over or (now if self.rank and self._is_over() else 0.0)
@@ -73,10 +82,31 @@ class Watchdog:
         if not self._stopped.is_set():
             sys.stderr.write(f"rank {self.rank}: {why}\n")
             sys.stderr.flush()
-            os._exit(0 if self._is_dismissed() else 1)
+            self._end_neighbours()
+            os._exit(0 if self._leaves_in_peace() else 1)
 
-    def _is_dismissed(self) -> bool:
+    def _end_neighbours(self) -> None:
+        """End those on this machine, too, if they are still expected to work: a frozen process hears nothing softer."""
+        if self._is_over():
+            return
+        for key in (f"process/{rank}" for rank in range(1 << 16)):
+            try:
+                if not self.store.check([key]):
+                    return
+                place, number = json.loads(self.store.get(key))
+                if place == home() and number != os.getpid():
+                    os.kill(number, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except RuntimeError:  # as above
+                return
+
+    def _leaves_in_peace(self) -> bool:
+        """Whether the first process has sent the others home; it is told that this one goes."""
         try:
-            return self.rank > 0 and bool(self.store.check(["dismissed"]))
+            dismissed = self.rank > 0 and bool(self.store.check([DISMISSED]))
+            if dismissed:
+                self.store.set(f"{GONE}/{self.rank}", "")
+            return dismissed
         except RuntimeError:  # as above
             return False

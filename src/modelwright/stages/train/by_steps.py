@@ -27,6 +27,9 @@ from .settings import Train
 from .thrift import make_plain
 from .trained import Trained
 
+# The first step takes longer than any other: memory is fetched, and a network may be compiled.
+WARMING_UP, COMPILING = 1.4, 15.0
+
 
 def fit_by_steps(
     context: Context, task: Task, network: torch.nn.Module, training: Examples, validation: Examples
@@ -47,7 +50,7 @@ def fit_by_steps(
         # Something to go back to.
         made.keeper.save()
     began, cpu_began = time.monotonic(), time.process_time()
-    with context.crew.watched():
+    with context.crew.watched(COMPILING if settings.compile else WARMING_UP):
         _train_on(context, made, rewinds, start)
     seconds = time.monotonic() - began
     kept = made.watch.finish(made.turn.model)
