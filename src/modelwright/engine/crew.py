@@ -178,8 +178,10 @@ def join(patience: float) -> Together:
     Raises:
         LostContact: the others cannot be found.
     """
-    # Where all attempts share a store, each has a shelf of its own.
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    # Where all attempts share a store, as under torchrun itself, each has a shelf of its own; otherwise a machine may have
+    # come later than another, and counts its attempts by itself.
+    shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") if shared else ""
     with contact():
         store, rank, size = next(iter(rendezvous("env://", timeout=timedelta(seconds=max(60.0, patience)))))
         dist.init_process_group(
