@@ -33,6 +33,7 @@ def arguments_of(verb: str, finished: Finished, tmp_path: Path) -> list[object]:
         "serve": [finished.release, "port=0", "--ask", picture],
         "keys": ["add", finished.release, "team"],
         "tune": [*recipe, "tune.space={train.batch: [8, 16]}", "tune.trials=2"],
+        "launch-files": [finished.recipe, "--on", "slurm", "--out", tmp_path / "files"],
         "doctor": [],
     }.get(verb, recipe)
 

@@ -144,13 +144,16 @@ def test_a_killed_process_leads_to_the_same_bytes(tmp_path: Path, repository: Pa
 
 
 @pytest.mark.full
-def test_a_frozen_process_is_noticed_and_all_go_on_to_the_same_bytes(tmp_path: Path, repository: Path) -> None:
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_frozen_process_is_noticed_and_all_go_on_to_the_same_bytes(
+    tmp_path: Path, repository: Path, rank: int
+) -> None:
     recipe = write_recipe(tmp_path, **slow(repository))
     with launched(tmp_path / "twin", recipe) as twin:
         assert twin.end() == 0, twin.said()
     with launched(tmp_path / "frozen", recipe) as frozen:
         frozen.wait_for_checkpoint()
-        os.kill(frozen.rank(1), signal.SIGSTOP)
+        os.kill(frozen.rank(rank), signal.SIGSTOP)
         moment = time.monotonic()
         wait_until(lambda: "all begin again" in frozen.said(), 60, frozen.said())
         assert time.monotonic() - moment < 60

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 LOOK_SECONDS = 0.5
@@ -36,10 +37,13 @@ class Watchdog:
         self.store, self.rank, self.signs, self.call = store, rank, signs, call
         self.patience, self.first = patience, first
         self._stopped = threading.Event()
+        self._neighbours: list[int] = []
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
+        # Asked while there is an answer: the store may be in the process that freezes.
+        self._neighbours = self._find_neighbours()
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,21 +89,22 @@ class Watchdog:
             self._end_neighbours()
             os._exit(0 if self._leaves_in_peace() else 1)
 
+    def _find_neighbours(self) -> list[int]:
+        """Return the other processes on this machine, by number."""
+        found: list[int] = []
+        rank = 0
+        while self.store.check([f"process/{rank}"]):
+            place, number = json.loads(self.store.get(f"process/{rank}"))
+            if place == home() and number != os.getpid():
+                found.append(number)
+            rank += 1
+        return found
+
     def _end_neighbours(self) -> None:
-        """End those on this machine, too, if they are still expected to work: a frozen process hears nothing softer."""
-        if self._is_over():
-            return
-        for key in (f"process/{rank}" for rank in range(1 << 16)):
-            try:
-                if not self.store.check([key]):
-                    return
-                place, number = json.loads(self.store.get(key))
-                if place == home() and number != os.getpid():
-                    os.kill(number, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            except RuntimeError:  # as above
-                return
+        """End the others on this machine, if they are still expected to work: a frozen process hears nothing softer."""
+        for number in [] if self._is_over() else self._neighbours:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
 
     def _leaves_in_peace(self) -> bool:
         """Whether the first process has sent the others home; it is told that this one goes."""
