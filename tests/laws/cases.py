@@ -31,7 +31,7 @@ TINY: dict[str, dict[str, Any]] = {
 # What a task needs said so that twelve rows are twelve examples.
 WORDS: dict[str, dict[str, Any]] = {"language": {"tokens": "characters", "length": 80}}
 # Their weights or their code come from outside; tests/models has their own tests.
-FROM_OUTSIDE = ("backbone", "hf")
+FROM_OUTSIDE = ("backbone", "hf", "open_weights")
 # One example's answer depends on the others of its batch while these are trained.
 BATCH_STATISTICS = ("residual",)
 

@@ -15,7 +15,7 @@ from modelwright.engine.predictor import build_task, open_predictor, save_model,
 from modelwright.sources.rows import Rows
 from modelwright.tasks.task import Examples
 
-FROM_OUTSIDE = ("backbone", "hf")
+FROM_OUTSIDE = ("backbone", "hf", "open_weights")
 COUNT = 40
 SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"padding": "same", "normalisation": "batch", "dropout": 0.3},

@@ -150,6 +150,8 @@ ELSEWHERE = {
     "evaluate.samples.tokens": "test_a_changed_key_changes_what_is_made (test_language.py)",
     "evaluate.samples.temperature": "test_a_changed_key_changes_what_is_made (test_language.py)",
     "evaluate.samples.nucleus": "test_a_changed_key_changes_what_is_made (test_language.py)",
+    "evaluate.choices.answers": "test_a_changed_key_changes_what_is_made (test_chat.py)",
+    "evaluate.choices.before": "test_a_changed_key_changes_what_is_made (test_chat.py)",
     "audit.fairness.columns": "test_without_columns_nothing_is_said (test_audit_fairness.py)",
     "audit.fairness.intersections": "test_intersections_and_bins (test_audit_fairness.py)",
     "audit.fairness.positive": "test_the_keys_of_fairness (test_audit_fairness.py)",

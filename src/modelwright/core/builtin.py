@@ -140,6 +140,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
             "models.pretrained_settings",
             backbone="Backbone models.backbone:build",
             hf="HuggingFace models.hugging_face:build",
+            open_weights="OpenWeights models.open_weights:build",
         ),
         **NETWORKS,
         **DECODERS,
@@ -148,6 +149,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrained": {
         "backbone": ("", f"{HERE}.models.backbone:read_weights"),
         "hf": ("", f"{HERE}.models.hugging_face:read_weights"),
+        "open_weights": ("", f"{HERE}.models.open_weights:read_weights"),
     },
     "layout": {
         **_parts("layouts.settings", auto="AutoLayout layouts.data:build", local="LocalLayout layouts.local:build"),
@@ -166,6 +168,8 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "decoder": ("", f"{HERE}.models.walks:walk_decoder"),
         "transformer": ("", f"{HERE}.models.walks:walk_transformer"),
     },
+    # Model -> what turns the name of a parameter into the one that it has in the model outside.
+    "outside_name": {"open_weights": ("", f"{HERE}.models.llama_folder:their_name")},
     # Stage -> what walks through it on tensors without memory, for the plan.
     "rehearsal": {
         "train": ("", f"{HERE}.stages.train.rehearsal:rehearse"),

@@ -141,6 +141,10 @@ class Block(nn.Module):
         return stream_RTW + self.dropout(self.feed(self.feed_norm(stream_RTW)))
 
 
+class Head(nn.Linear):
+    """State: the weights of the output layer, which are read and never called: losses take them some tokens at a time."""
+
+
 class DecoderModel(nn.Module):
     """State: the token embedding, the blocks, a last norm and the output layer, which may share the embedding's weights."""
 
@@ -152,7 +156,7 @@ class DecoderModel(nn.Module):
         self.dropout = Dropout(settings.dropout)
         self.blocks = nn.ModuleList(Block(settings, shape) for _ in range(shape.layers))
         self.norm = Norm(shape.width, settings.epsilon)
-        self.head = None if settings.tied else nn.Linear(shape.width, vocabulary, bias=False)
+        self.head = None if settings.tied else Head(shape.width, vocabulary, bias=False)
         cosine, sine = rotation_table(length, shape.head_width, settings.rotary_base)
         # Made anew from the settings, so no file need hold them.
         self.cosine: torch.Tensor

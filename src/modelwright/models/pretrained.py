@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 PACKAGE = "package:"
+# A file that holds weights, configuration and tokeniser of a decoder.
+GGUF = ".gguf"
 
 
 @dataclass(frozen=True)

@@ -51,3 +51,17 @@ class HuggingFace(Settings):
         description="side to which pictures are resized, in pixels; 0: what the encoder was trained on",
     )
     dropout: float = HeadDropout
+
+
+class OpenWeights(Settings):
+    """A decoder of the shape of Llama or Qwen with the weights that somebody published."""
+
+    serves: ClassVar[tuple[str, ...]] = ("language",)
+    block_list: ClassVar[str] = "blocks"
+    kind: Literal["open_weights"] = "open_weights"
+    path: str = Field(
+        description="a folder with config.json and safetensors, or a GGUF file, relative to the recipe; package:NAME/inner for one "
+        "in an installed package",
+        min_length=1,
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped in training")

@@ -1,7 +1,8 @@
 """Language modelling: each token of a document from those before it.
 
 An example is a document, or a window of one that is longer than the model's length. The examples of a batch are packed
-into rows; a token sees those of its own example alone, and the loss of an example is the mean over its own tokens.
+into rows; a token sees those of its own example alone, and the loss of an example is the mean over its own tokens. Of a
+conversation only the tokens of the answers are predicted (tasks.chat).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..core.errors import DataError
+from .chat import COUNTED, MESSAGES, ask, converse
 from .ragged import Ragged
 from .settings import Language
 from .task import Batch, Examples, Room, Task, fresh
@@ -45,21 +47,26 @@ def build(settings: Language, base: Path = Path()) -> Task:
 
 
 def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base: Path) -> Examples:
-    """Turn rows with a column `text` into windows; without `learnt`, learn the vocabulary from these rows.
+    """Turn rows with a column `text` into windows, or rows with a column `messages` into conversations; without `learnt`, learn
+    the vocabulary from these rows.
 
     Only the windows of the part that is learnt from may overlap: elsewhere each token is predicted once.
 
     Raises:
-        DataError: there is no text.
+        DataError: there is no text and no conversation.
     """
     texts = rows.columns.get("text")
+    if texts is None and MESSAGES in rows.columns:
+        return converse(rows, learnt, settings, base)
     if texts is None:
         raise DataError(
             f"the data has no text, only {', '.join(rows.columns)}",
             where="data",
-            expected="a column of text",
+            expected="a column of text, or one of conversations called messages",
             next_step="name it: data.text: [COLUMN], or read plain files by data.kind: text with label: none",
         )
+    if learnt is not None and learnt.get(MESSAGES):
+        return ask(texts, learnt)
     if settings.longest:
         texts = [text[: settings.longest] for text in texts]
     stride = settings.length
@@ -126,7 +133,7 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: 
     """
     import torch
 
-    tokens = cast(Ragged, examples.columns["tokens"])
+    tokens, counted = cast(Ragged, examples.columns["tokens"]), examples.columns.get(COUNTED)
     lengths = (tokens.stop[indices] - tokens.start[indices] - 1).tolist()
     places, filled = pack(lengths, examples.learnt["length"])
     shape = frame or (len(filled), max(filled))
@@ -139,7 +146,7 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: 
         values = tokens.row(index)
         here = slice(column, column + length)
         arrays["tokens"][row, here] = values[:-1]
-        arrays["targets"][row, here] = values[1:]
+        arrays["targets"][row, here] = values[1:] if counted is None else _of_answers(values, counted.row(index))
         arrays["document"][row, here] = number
         arrays["position"][row, here] = np.arange(length)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -153,6 +160,11 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: 
         lambda start, stop: collate(examples, indices[start:stop]),
         lambda places, frame: collate(examples, indices[places], frame=frame),
     )
+
+
+def _of_answers(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return the targets of a conversation: what is not part of an answer is none."""
+    return np.where(counted[1:], values[1:].astype(np.int64), NOTHING)
 
 
 def pack(lengths: list[int], length: int) -> tuple[list[tuple[int, int]], list[int]]:
@@ -214,15 +226,11 @@ def predict(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """
     import torch
 
-    counts = sizes(batch).long()
-    if "document" in batch.inputs:
-        last = batch.inputs["position"] + 1 == torch.cat([counts, counts.new_zeros(1)])[batch.inputs["document"]]
-        row, column = last.nonzero(as_tuple=True)
-        order = batch.inputs["document"][row, column].argsort()
-        row, column = row[order], column[order]
-    else:
-        row, column = torch.arange(len(batch)), counts - 1
-    return model(**batch.inputs, only=(row, column)).float().softmax(dim=-1)
+    row, column = (batch.targets != NOTHING).nonzero(as_tuple=True)
+    example = batch.inputs["document"][row, column] if "document" in batch.inputs else row
+    places = torch.zeros(len(batch), dtype=torch.int64, device=row.device)
+    last = places.scatter_reduce(0, example, torch.arange(len(row), device=row.device), "amax")
+    return model(**batch.inputs, only=(row[last], column[last])).float().softmax(dim=-1)
 
 
 def metrics(targets: np.ndarray, answers: np.ndarray, resamples: int, confidence: float, seed: int) -> list[Evidence]:

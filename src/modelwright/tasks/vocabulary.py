@@ -16,11 +16,13 @@ import numpy as np
 
 from ..core.errors import DamagedArtifact, RecipeError
 from ..core.files import read_json
-from ..models.pretrained import find_folder
+from ..models.pretrained import GGUF, find_folder
 
 END, UNKNOWN = 0, 1
 RESERVED = 2
 END_NAME = "<|endoftext|>"
+# Special tokens that a template of conversations may ask for by name.
+SPECIALS = ("bos_token", "eos_token", "pad_token", "unk_token")
 # What is shown for a character that training has not seen.
 UNKNOWN_SHOWN = "\ufffd"
 # Tokenisers hold much for each token of a text at once, so a long text is handed over in pieces that end with a line.
@@ -57,10 +59,12 @@ def learn_vocabulary(
     if tokens == "bpe":
         tokeniser = _train(texts, vocabulary)
         return {"tokens": tokens, "tokeniser": tokeniser, "size": load(tokeniser).get_vocab_size(), "end": END}
-    folder = find_folder(tokens.removeprefix("hf:"), base)
-    tokeniser, end, template = _foreign(folder)
-    learnt = {"tokens": tokens, "tokeniser": tokeniser, "size": load(tokeniser).get_vocab_size(), "end": end}
-    return {**learnt, "template": template} if template else learnt
+    path = find_folder(tokens.removeprefix("hf:"), base)
+    tokeniser, specials, template = _foreign(path)
+    known = load(tokeniser)
+    learnt = {"tokens": tokens, "tokeniser": tokeniser, "size": known.get_vocab_size()}
+    learnt["end"] = _end(known, specials.get("eos_token"), path)
+    return {**learnt, "template": template, "specials": specials} if template else learnt
 
 
 class Vocabulary:
@@ -144,11 +148,15 @@ def _train(texts: Sequence[str], vocabulary: int) -> str:
     return trained
 
 
-def _foreign(folder: Path) -> tuple[str, int, str]:
-    """Read the tokeniser of a Hugging Face folder, plain JSON and never code, which of its tokens ends a text, and the
-    template of conversations.
+def _foreign(path: Path) -> tuple[str, dict[str, str], str]:
+    """Read the tokeniser of a Hugging Face folder or of a GGUF file, plain data and never code, the texts of its special tokens,
+    and the template of conversations.
     """
-    file = folder / "tokenizer.json"
+    if path.suffix == GGUF:
+        from ..models.gguf import read_tokeniser
+
+        return read_tokeniser(path)
+    file = path / "tokenizer.json"
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -157,17 +165,22 @@ def _foreign(folder: Path) -> tuple[str, int, str]:
             where=file,
             expected="a Hugging Face folder with tokenizer.json",
         ) from None
-    tokeniser = load(text)
-    stated = folder / "tokenizer_config.json"
+    stated = path / "tokenizer_config.json"
     config = read_json(stated) if stated.exists() else {}
-    name, beside = config.get("eos_token"), folder / "chat_template.jinja"
+    beside = path / "chat_template.jinja"
     template = beside.read_text(encoding="utf-8") if beside.exists() else str(config.get("chat_template") or "")
-    named = name.get("content") if isinstance(name, dict) else name
+    named = {name: config.get(name) for name in SPECIALS}
+    texts = {name: value.get("content") if isinstance(value, dict) else value for name, value in named.items()}
+    return text, {name: str(value) for name, value in texts.items() if value}, template
+
+
+def _end(tokeniser: Any, named: str | None, path: Path) -> int:
+    """Return the token that ends a text: the one that is named, else one of the usual name."""
     for candidate in (named, END_NAME, "</s>", "<|im_end|>"):
         if candidate and (number := tokeniser.token_to_id(candidate)) is not None:
-            return text, int(number), template
+            return int(number)
     raise RecipeError(
-        "the tokeniser has no token that ends a text", where=stated, expected="eos_token in tokenizer_config.json"
+        "the tokeniser has no token that ends a text", where=path, expected="eos_token in tokenizer_config.json"
     )
 
 

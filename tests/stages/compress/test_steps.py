@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "convolution": {"channels": 8},
     "cnn": {"normalisation": "batch", "channels": [8, 16]},
 }
-FROM_OUTSIDE = ("backbone", "hf")
+FROM_OUTSIDE = ("backbone", "hf", "open_weights")
 # The exporter writes its steps down one by one, so the file would fit one length of text alone.
 NOT_EXPORTED = "rnn"
 # Exporting takes seconds; of each kind of layer one network is tried always.

@@ -10,8 +10,12 @@ from torch import nn
 
 from modelwright.core.errors import RecipeError
 
+from .frozen import FrozenLinear
 from .layers import LoraLinear, ThinLinear
 from .settings import Lora, NoLowRank, Svd
+
+# What the recipe calls the weights that do not learn -> the bits of each of them; 0: as they are.
+BITS = {"plain": 0, "int8": 8, "int4": 4}
 
 
 def adapt_none(settings: NoLowRank, model: nn.Module, generator: torch.Generator) -> int:
@@ -34,8 +38,14 @@ def adapt_lora(settings: Lora, model: nn.Module, generator: torch.Generator) -> 
     _require(chosen, model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in full)
+    bits = BITS[settings.base]
     for name, base in chosen.items():
-        _put(model, name, LoraLinear(base, settings.rank, settings.scale, settings.dropout, generator))
+        _put(model, name, LoraLinear(base, settings.rank, settings.scale, settings.dropout, generator, bits))
+    if bits:
+        others = {name: base for name, base in _chosen(model, "").items() if f"{name}.weight" not in full}
+        for name, base in others.items():
+            if not name.endswith(".base"):
+                _put(model, name, FrozenLinear(base, bits))
     return len(chosen)
 
 
@@ -67,6 +77,9 @@ def merge(model: nn.Module) -> nn.Module:
     for name, module in list(model.named_modules()):
         if isinstance(module, (LoraLinear, ThinLinear)):
             _put(model, name, module.merged())
+    for name, module in list(model.named_modules()):
+        if isinstance(module, FrozenLinear):
+            _put(model, name, module.plain())
     return model
 
 

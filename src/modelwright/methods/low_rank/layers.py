@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
+from .frozen import FrozenLinear
+
 
 class LoraLinear(nn.Module):
     """State: a linear layer that does not learn, and two thin matrices whose product is added to it.
@@ -16,14 +18,17 @@ class LoraLinear(nn.Module):
     Source: Hu et al. 2021, equation 3.
     """
 
-    def __init__(self, base: nn.Linear, rank: int, scale: float, dropout: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, plain: nn.Linear, rank: int, scale: float, dropout: float, generator: torch.Generator, bits: int = 0
+    ) -> None:
         super().__init__()
-        self.base, self.factor, self.dropout = base, scale / rank, nn.Dropout(dropout)
-        bound = base.in_features**-0.5
-        down_RI = torch.empty(rank, base.in_features).uniform_(-bound, bound, generator=generator)
-        self.down = nn.Parameter(down_RI.to(base.weight))
+        self.base = FrozenLinear(plain, bits) if bits else plain
+        self.factor, self.dropout = scale / rank, nn.Dropout(dropout)
+        bound = plain.in_features**-0.5
+        down_RI = torch.empty(rank, plain.in_features).uniform_(-bound, bound, generator=generator)
+        self.down = nn.Parameter(down_RI.to(plain.weight))
         # Zero, so that training begins with the layer as it was.
-        self.up = nn.Parameter(torch.zeros(base.out_features, rank).to(base.weight))
+        self.up = nn.Parameter(torch.zeros(plain.out_features, rank).to(plain.weight))
 
     def forward(self, input_BI: torch.Tensor) -> torch.Tensor:
         """Apply the layer and its addition.
@@ -35,8 +40,9 @@ class LoraLinear(nn.Module):
     @torch.no_grad()
     def merged(self) -> nn.Linear:
         """Return the plain layer that answers the same."""
-        self.base.weight += self.factor * (self.up @ self.down)
-        return self.base
+        layer = self.base.plain() if isinstance(self.base, FrozenLinear) else self.base
+        layer.weight += self.factor * (self.up @ self.down)
+        return layer
 
 
 class ThinLinear(nn.Module):

@@ -42,6 +42,11 @@ class Lora(Settings):
     scale: float = Field(16.0, gt=0, description="the product is multiplied by scale / rank (alpha of the paper)")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the product's inputs dropped in training")
     targets: Targets = ""
+    base: Literal["plain", "int8", "int4"] = Field(
+        "plain",
+        description="the linear layers that do not learn: plain, or in whole numbers of 8 bits (a scale for each output) or 4 bits (one "
+        "for each 64 inputs), which saves memory; the model that is stored has the rounded weights",
+    )
     full: Pattern = Field(
         "^head",
         description="a regular expression: parameters whose names contain it are trained in full, as a new last layer must be",

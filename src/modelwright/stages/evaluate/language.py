@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ...core.digest import digest_of
 from ...core.evidence import Evidence, not_applicable
 from ...core.files import write_json
 from ...core.metering import Reading
@@ -19,10 +20,13 @@ from ...engine.generation import Sampling, write
 from ...engine.predictor import Predictor, build_task, open_predictor
 from ...methods.ngrams.kneser_ney import fit, score
 from ...methods.statistics.ratio import bootstrap_ratio
+from ...tasks.chat import COUNTED
 from ...tasks.language_metrics import resampled
 from ...tasks.ragged import Ragged
 from ...tasks.task import Examples
 from ...tasks.vocabulary import UNKNOWN, Vocabulary
+from . import choices
+from .choices import require_conversations
 from .opening import answer_once
 from .settings import Evaluate
 
@@ -38,7 +42,12 @@ def judge(context: Context) -> None:
     dataset = context.inputs["dataset"].path
     predictor = open_predictor(context.inputs["model"].path)
     test = read_part(dataset, "test")
-    predictions, drawn = answer_once(context, about, "reading the test part", lambda: _losses(context, predictor, test))
+    asked = dict(about)
+    if settings.choices.answers:
+        require_conversations(test)
+        # Other answers are other questions.
+        asked["choices"] = digest_of(settings.choices.model_dump(mode="json"))
+    predictions, drawn = answer_once(context, asked, "reading the test part", lambda: _losses(context, predictor, test))
     losses = np.load(predictions.path / "losses.npy", allow_pickle=False)
     context.check_interrupt(message="measuring")
     seed = derive_seed(context.recipe.seed, "bootstrap")
@@ -48,6 +57,10 @@ def judge(context: Context) -> None:
     context.claim(
         *(replace(item, about=about) for item in [*claims, _unknown(test)]), _energy(context, drawn, test, about)
     )
+    if settings.choices.answers:
+        names = ("right", "chosen", *(("chosen_before",) if settings.choices.before else ()))
+        found = {name: np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in names}
+        context.claim(*choices.claims(settings, found, about, context.recipe.seed))
     floors = _floor(context, read_part(dataset, "train"), test, losses, about) if settings.floor == "auto" else []
     folder = context.work / "evaluation"
     # A killed process may have left a part of it.
@@ -67,7 +80,10 @@ def _losses(context: Context, predictor: Predictor, test: Examples) -> tuple[dic
     assert predictor.losses is not None, "a language model is trained by steps"
     before = context.meter.read()
     losses, _ = predictor.losses(test)
-    return {"losses": losses}, context.meter.read().minus(before)
+    drawn = context.meter.read().minus(before)
+    if not context.settings.choices.answers:
+        return {"losses": losses}, drawn
+    return {"losses": losses, **choices.score(context, predictor, test)}, drawn
 
 
 def _energy(context: Context, drawn: Reading | None, test: Examples, about: dict[str, str]) -> Evidence:
@@ -85,7 +101,8 @@ def targets_of(examples: Examples) -> np.ndarray:
     """
     tokens = cast(Ragged, examples.columns["tokens"])
     columns = [
-        tokens.stop - tokens.start - 1,
+        # Of a conversation only the answers are predicted.
+        examples.columns.get("predicted", tokens.stop - tokens.start - 1),
         *(examples.columns[name] for name in ("characters", "bytes", "document")),
     ]
     return np.stack([np.asarray(column, dtype=np.int64) for column in columns], axis=1)
@@ -108,11 +125,13 @@ def _floor(
     floor = fit(documents_of(training), test.learnt["size"], ORDER)
     targets, seed = targets_of(test), derive_seed(context.recipe.seed, "bootstrap")
     nats = -np.concatenate([np.log(score(floor, document)) for document in documents_of(test)])
-    tokens = cast(Ragged, test.columns["tokens"])
+    tokens, counted = cast(Ragged, test.columns["tokens"]), test.columns.get(COUNTED)
+    assert len(nats) == int((tokens.stop - tokens.start - 1).sum()), "each token is predicted once"
+    if counted is not None:
+        nats = nats * np.concatenate([counted.row(index)[1:] for index in range(len(test))])
     theirs = np.add.reduceat(nats, _first_predictions(test))
     ours = losses * targets[:, 0]
     name = f"{ORDER}-gram Kneser-Ney"
-    assert len(nats) == int((tokens.stop - tokens.start - 1).sum()), "each token is predicted once"
     claims = build_task(context.recipe.sections["task"]).metrics(
         targets, (theirs / targets[:, 0])[:, None], settings.resamples, settings.confidence, seed
     )
@@ -165,14 +184,23 @@ def _first_predictions(test: Examples) -> np.ndarray:
     return np.cumsum(counts) - counts
 
 
+def _prompt(test: Examples, index: int) -> list[int]:
+    """Return what a sample goes on from: the beginning of a document, or all that stands before the first answer."""
+    tokens = cast(Ragged, test.columns["tokens"]).row(index)
+    if COUNTED not in test.columns:
+        return tokens[: PROMPT + 1].tolist()
+    return tokens[: max(1, int(np.argmax(test.columns[COUNTED].row(index))))].tolist()
+
+
 def _samples(context: Context, predictor: Predictor, test: Examples) -> list[dict[str, str]]:
     """Let the model write: from nothing, and from the beginnings of test documents."""
     settings = context.settings.samples
     context.check_interrupt(message="writing samples")
     vocabulary = Vocabulary(predictor.learnt)
-    tokens = cast(Ragged, test.columns["tokens"])
     chosen = np.linspace(0, len(test) - 1, settings.count).astype(np.int64)
-    prompts = [[vocabulary.end], *(tokens.row(int(index))[: PROMPT + 1].tolist() for index in chosen[1:])]
+    prompts = [_prompt(test, int(index)) for index in chosen]
+    if COUNTED not in test.columns:
+        prompts[0] = [vocabulary.end]
     sampling = Sampling(settings.temperature, 0, settings.nucleus)
     seed = derive_seed(context.recipe.seed, "samples")
     written = write(predictor.network, prompts[: settings.count], settings.tokens, vocabulary.end, sampling, seed)

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ...core import registry
 from ...core.settings import CLASSIFICATION as SERVED
-from ...core.settings import Fraction, Settings
+from ...core.settings import Fraction, Sequence, Settings
 from ...core.stage import Stage
 
 
@@ -23,6 +24,18 @@ class Samples(Settings):
     temperature: float = Field(0.8, ge=0, description="0: always the most likely token; 1: as likely as the model says")
     nucleus: float = Field(
         1.0, gt=0, le=1, description="only the most likely tokens that together have this probability"
+    )
+
+
+class Choices(Settings):
+    """Conversations of the test part as questions: which of some answers is the most likely."""
+
+    serves: ClassVar[tuple[str, ...]] = ("language",)
+    answers: Sequence[str] = Field(
+        (), description="all answers that conversations may end with; empty: nothing is asked"
+    )
+    before: bool = Field(
+        False, description="true: the weights from outside are asked the same before any training, claims before[...]"
     )
 
 
@@ -43,12 +56,17 @@ class Evaluate(Settings):
         "for tables, counted 5-grams for language) and show both; none: do not",
     )
     samples: Samples = Samples()
+    choices: Choices = Choices()
 
     def disagreements(self, sections: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Yield (key, what was found, what was expected) where the task excludes what this section says."""
         task: Any = sections.get("task")
         if self.folds and task is not None and task.kind not in SERVED:
             yield "folds", f"'evaluate.folds' is {self.folds}, and folds are dealt out by class", "0 for this task"
+        model: Any = sections.get("model")
+        if self.choices.before and model is not None and model.kind not in registry.names("pretrained"):
+            found = f"'evaluate.choices.before' is true, and the model {model.kind} begins with no weights from outside"
+            yield "choices.before", found, "false, or model: {kind: open_weights, path: ...}"
 
 
 CLASSIFICATION = (
@@ -76,6 +94,17 @@ CLASSIFICATION = (
 
 LANGUAGE = ("loss", "perplexity", "bits_per_character", "bits_per_byte", "unknown_tokens")
 
+CHOICES = (
+    "choice_accuracy",
+    "choice_balanced_accuracy",
+    "choice_precision",
+    "choice_recall",
+    "choice_f1",
+    "choice_f1_macro",
+    "choice_log_loss",
+    "before",
+)
+
 STAGE = Stage(
     name="evaluate",
     settings="modelwright.stages.evaluate.settings:Evaluate",
@@ -83,5 +112,5 @@ STAGE = Stage(
     reads=("task", "data", "model", "prepare", "train"),
     needs=("dataset", "model"),
     gives=("predictions", "evaluation"),
-    claims=(*CLASSIFICATION, *LANGUAGE, "cross_validation", "floor", "gain_over_floor", "energy_per_answer"),
+    claims=(*CLASSIFICATION, *LANGUAGE, *CHOICES, "cross_validation", "floor", "gain_over_floor", "energy_per_answer"),
 )

@@ -1,4 +1,4 @@
-"""What the release of a language model answers: how a text goes on, and which tokens were likely to come first."""
+"""What the release of a language model answers: how a text goes on, or is answered, and which tokens were likely to come first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from ...engine.generation import write
 from ...engine.predictor import Predictor
 from ...sources.rows import Rows
+from ...tasks.chat import tokens_before
 from ...tasks.vocabulary import Vocabulary
 
 TOKENS = 64
@@ -20,7 +21,7 @@ def tell(predictor: Predictor, rows: Rows) -> list[dict[str, Any]]:
     vocabulary = Vocabulary(predictor.learnt)
     told = []
     for name, text in zip(rows.origins, rows.columns["text"], strict=True):
-        prompt = [vocabulary.end, *vocabulary.encode(text).tokens.tolist()][-predictor.network.length :]
+        prompt = tokens_before(text, predictor.learnt, vocabulary)[-predictor.network.length :]
         with torch.inference_mode():
             last = (torch.tensor([0]), torch.tensor([len(prompt) - 1]))
             logits = predictor.network.eval()(torch.tensor([prompt]), only=last)[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ...tasks.chat import tokens_before
 from ...tasks.vocabulary import Vocabulary
 from . import texts
 from .door import Columns, Door
@@ -21,8 +22,8 @@ def build(learnt: dict[str, Any], settings: Serve) -> Door:
         def checked(*asked: Any) -> Columns:
             columns = read(*asked)
             for row, text in enumerate(columns["text"]):
-                # The end before the text is read, too.
-                found = 1 + len(vocabulary.encode(text).tokens)
+                # What stands before the text, such as an end or a template's words, is read, too.
+                found = len(tokens_before(text, learnt, vocabulary))
                 if found > length:
                     raise bad(f"text[{row}]", f"{found} tokens", f"at most {length}")
             return columns

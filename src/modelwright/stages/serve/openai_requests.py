@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...tasks.chat import MESSAGES
 from ...tasks.vocabulary import Vocabulary
 from .refusal import bad, short
 from .strict import number_of, read_object, text_of
@@ -70,8 +71,8 @@ def read_completion(body: bytes, vocabulary: Vocabulary, limits: Limits) -> Aske
     return _asked(found, prompts, count, _whole(found, "logprobs", -1, 0, MOST_LOGPROBS), echo, limits)
 
 
-def read_chat(body: bytes, vocabulary: Vocabulary, limits: Limits, template: str) -> Asked:
-    """Read a request to `/v1/chat/completions`.
+def read_chat(body: bytes, vocabulary: Vocabulary, limits: Limits, learnt: dict[str, Any]) -> Asked:
+    """Read a request to `/v1/chat/completions`. A model that learnt conversations is given the template's tokens and no others.
 
     Raises:
         Refused: 400 or 404, naming the field.
@@ -80,10 +81,10 @@ def read_chat(body: bytes, vocabulary: Vocabulary, limits: Limits, template: str
 
     extra = ("messages", "logprobs", "top_logprobs", "max_completion_tokens")
     found = _known(body, (*COMMON, *extra), limits)
-    if not template:
+    if not learnt.get("template"):
         raise bad("model", "a model that was not made for conversations", "POST /v1/completions")
-    text = render_chat(template, _messages(found.get("messages"), limits))
-    prompt = _encoded(text, "messages", vocabulary, limits)
+    text = render_chat(learnt["template"], _messages(found.get("messages"), limits), learnt.get("specials"))
+    prompt = _encoded(text, "messages", vocabulary, limits, bare=bool(learnt.get(MESSAGES)))
     stated = "max_completion_tokens" if found.get("max_completion_tokens") is not None else "max_tokens"
     count = _whole(found, stated, max(1, limits.length - len(prompt)), 1, limits.length)
     top = _whole(found, "top_logprobs", 0, 0, MOST_CHAT_LOGPROBS)
@@ -177,10 +178,12 @@ def _prompts(value: Any, vocabulary: Vocabulary, limits: Limits, field: str = "p
     return found
 
 
-def _encoded(value: Any, field: str, vocabulary: Vocabulary, limits: Limits) -> tuple[int, ...]:
+def _encoded(value: Any, field: str, vocabulary: Vocabulary, limits: Limits, bare: bool = False) -> tuple[int, ...]:
+    """Return the tokens of a text, behind the end that stands before every text that is not `bare`."""
     # What cannot fit however it is cut is refused before it is cut.
     text = text_of(value, field, limits.length * limits.longest_token)
-    tokens = (vocabulary.end, *vocabulary.encode(text).tokens.tolist())
+    written = vocabulary.encode(text).tokens.tolist()
+    tokens = tuple(written) if bare and written else (vocabulary.end, *written)
     if len(tokens) > limits.length:
         raise bad(field, f"{len(tokens)} tokens", f"at most {limits.length}")
     return tokens

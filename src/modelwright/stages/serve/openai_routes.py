@@ -103,8 +103,7 @@ class Routes:
         return answer_json({"object": "list", "data": data, "model": self.limits.model, "usage": used})
 
     async def _complete(self, request: Request, body: bytes, chat: bool) -> Response:
-        template = str(self.learnt.get("template", ""))
-        read = partial(read_chat, template=template) if chat else read_completion
+        read = partial(read_chat, learnt=self.learnt) if chat else read_completion
         asked: Asked = await self.service.read(partial(read, body, self.vocabulary, self.limits), len(body))
         head = {
             "id": f"{'chatcmpl' if chat else 'cmpl'}-{secrets.token_hex(12)}",

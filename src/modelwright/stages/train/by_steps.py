@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +23,8 @@ from ...engine.observers import Keeper, Validation
 from ...engine.predictor import save_model
 from ...engine.state import digest_of_state, take_state
 from ...tasks.task import Examples, Task
+from .adapter import FOLDER as ADAPTER
+from .adapter import keep_adapter
 from .assembly import Assembly, assemble
 from .rewinding import Rewinds, cannot_go_on
 from .settings import Train
@@ -65,11 +69,12 @@ def fit_by_steps(
         made.private.leave(kept, made.turn.model)
         record["privacy"] = made.private.record(kept, made.order)
     record["dead_units"] = count_dead_units(kept, task, validation)
+    adapter = keep_adapter(context, kept, made.turn.model)
     predictor = make_plain(made.predictor, kept)
     sections = context.recipe.sections
     return Trained(
         predictor,
-        save=lambda place: save_model(place, kept, sections["task"], sections["model"], training.learnt),
+        save=lambda place: _save(place, adapter, kept, sections, training.learnt),
         kept=made.watch.kept,
         record=record,
         steps=made.watch.last_step,
@@ -80,6 +85,15 @@ def fit_by_steps(
         waited=made.loader.waited,
         saving=made.keeper.saving_seconds,
     )
+
+
+def _save(
+    place: Path, adapter: Path | None, network: torch.nn.Module, sections: dict[str, Any], learnt: dict[str, Any]
+) -> None:
+    """Store the model, and beside it what was added to outside weights."""
+    save_model(place, network, sections["task"], sections["model"], learnt)
+    if adapter is not None:
+        shutil.copytree(adapter, place / ADAPTER)
 
 
 def _train_on(context: Context, made: Assembly, rewinds: Rewinds, start: int) -> None:
