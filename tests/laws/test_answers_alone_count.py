@@ -97,7 +97,7 @@ def test_each_answer_is_ended() -> None:
         assert tokens.row(index)[-1] == end, "nothing that is read after the last answer is of any use"
         assert counted.row(index)[-1] == 1
         assert examples.columns["predicted"][index] == counted.row(index).sum()
-    assert task.render(examples, 0)["text"].startswith("user>what is red")
+    assert task.render(examples, 0)["text"].startswith("user>what is red\n<assistant>a rose")
 
 
 def test_the_law_notices_a_prompt_that_counts() -> None:

@@ -5,6 +5,8 @@ Weights that are rounded in the file stay rounded; they are numbers of 32 bits f
 
 from __future__ import annotations
 
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,11 @@ def read_gguf(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], list
     transformers = _reader(file)
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True, trust_remote_code=False
-        )
+        # What turns the weights into numbers of 32 bits shows a bar of its own, which cannot be switched off.
+        with redirect_stderr(StringIO()):
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # the library raises many kinds for a damaged file
         raise _damaged(file, error) from None
     config: dict[str, Any] = model.config.to_dict()

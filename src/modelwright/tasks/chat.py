@@ -33,9 +33,10 @@ def converse(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base
     cells = rows.columns[MESSAGES]
     conversations = [_read(cell, origin) for cell, origin in zip(cells, rows.origins, strict=True)]
     if learnt is None:
-        spoken = [item["content"] for messages in conversations for item in messages]
         learnt = {
-            **learn_vocabulary(spoken, settings.tokens, settings.vocabulary, settings.least, base),
+            **learn_vocabulary(
+                _texts(conversations, settings.template), settings.tokens, settings.vocabulary, settings.least, base
+            ),
             "length": settings.length,
             MESSAGES: True,
         }
@@ -89,6 +90,15 @@ def _said(text: str, learnt: dict[str, Any], vocabulary: Vocabulary) -> list[int
     except TemplateRefuses as error:
         raise DataError(str(error), where="task.template", expected="one that takes a message of a user") from None
     return prompt_tokens(vocabulary, prompt)
+
+
+def _texts(conversations: list[list[dict[str, str]]], template: str) -> list[str]:
+    """Return the texts that a vocabulary is learnt from: with the words of the template, which are read, too."""
+    try:
+        return [render(template, messages, to_answer=False) for messages in conversations]
+    except TemplateRefuses:
+        # Whoever encodes them will say which row it was.
+        return [item["content"] for messages in conversations for item in messages]
 
 
 def _read(cell: Any, origin: str) -> list[dict[str, str]]:
