@@ -42,6 +42,8 @@ VERBS = {
     "serve": "answer over HTTP from a release",
     "keys": "make, list and take back the keys of a served release",
     "launch-files": "write the files that start a recipe on Slurm, Kubernetes, Docker or SkyPilot",
+    "label": "choose the rows of a pool whose labels would tell a trained model most",
+    "forget": "take rows out of all that was made of them, and never use them again",
     "doctor": "say what this machine can do and what is missing",
 }
 
@@ -225,6 +227,28 @@ def _prepare_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _forget_arguments(command: argparse.ArgumentParser) -> None:
+    _check_arguments(command)
+    command.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of runs (default: runs)")
+    command.add_argument(
+        "--rows", nargs="+", required=True, metavar="ROW", help="rows as messages name them, such as train.csv:17"
+    )
+    command.add_argument("--reason", required=True, help="why: who asked, under which number; the journal keeps it")
+
+
+def _label_arguments(command: argparse.ArgumentParser) -> None:
+    _run_arguments(command)
+    command.add_argument("pool", help="data without labels, in the format of the recipe's data")
+    command.add_argument("--rows", type=int, default=20, metavar="N", help="how many rows to ask for (default: 20)")
+    command.add_argument(
+        "--by",
+        choices=("uncertainty", "bald", "diversity", "random"),
+        default="uncertainty",
+        help="uncertainty: the model is undecided; bald: it disagrees with itself under dropout; diversity: unlike all that is known",
+    )
+    command.add_argument("--out", type=Path, metavar="FILE", help="write the rows as a table that a person can fill in")
+
+
 def _check_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", type=Path, help="the recipe file")
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
@@ -319,6 +343,8 @@ _ARGUMENTS = {
     "audit": _audit_arguments,
     "init": _init_arguments,
     "prepare": _prepare_arguments,
+    "forget": _forget_arguments,
+    "label": _label_arguments,
     "check": _check_arguments,
     "show": _show_arguments,
     "resume": _resume_arguments,

@@ -9,6 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from .asking import label as label
+from .forgetting import forget as forget
 from .headline import headline
 from .launch_files import launch_files as launch_files
 from .words import say
@@ -39,7 +41,6 @@ SMOKE = {
 }
 # Of one task alone: a text is long however few there are, and each step reads many tokens.
 SMOKE_OF = {"language": {"task.longest": 4000, "train.batch": 4, "evaluate.samples.tokens": 20}}
-
 SMOKE_BATCH = 8
 
 

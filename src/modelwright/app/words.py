@@ -6,6 +6,12 @@ import os
 import re
 
 CHINESE = {
+    "rows forgotten": "已遗忘的行",
+    "copies in the data": "数据中的副本",
+    "the list": "名单",
+    "removed": "已删除",
+    "take it out of the raw data too": "请同时从原始数据中删除",
+    "looking at the data": "查看数据",
     "tune": "调优",
     "processes": "进程",
     "trial": "试验",

@@ -10,6 +10,8 @@ from typing import Any
 from .digest import digest_of, sha256_of
 from .errors import DamagedArtifact
 from .files import new_folder, read_json, write_json
+from .opened import is_sealed_folder, opened, seal_folder
+from .sealing import Key
 
 # Optional file in which whoever fills an artifact says what it was made from, so that it can be found again.
 ABOUT = "about.json"
@@ -41,28 +43,33 @@ def artifact_digest(kind: str, files: dict[str, str]) -> str:
     return digest_of({"kind": kind, "files": files})
 
 
-def store(filled: Path, kind: str, shelf: Path) -> Artifact:
+def store(filled: Path, kind: str, shelf: Path, key: Key | None = None) -> Artifact:
     """Move a filled folder onto the shelf under its digest; what is there already stays, unless it is damaged.
+
+    With a key its files are sealed on the shelf; the digest is that of what they hold, sealed or not.
 
     The manifest lies beside the folder, so that the folder holds nothing but its content; it is written last, so an
     artifact without one was never finished.
     """
     files = manifest_of(filled)
     artifact = Artifact(kind, artifact_digest(kind, files), shelf / f"{kind}-{artifact_digest(kind, files)[:16]}")
-    if not _intact(artifact):
+    if not _intact(shelf, artifact):
         manifest_path(artifact).unlink(missing_ok=True)
         shutil.rmtree(artifact.path, ignore_errors=True)
         with new_folder(artifact.path) as folder:
-            for path in sorted(filled.iterdir()):
-                shutil.move(path, folder / path.name)
+            if key is not None:
+                seal_folder(filled, folder, key)
+            else:
+                for path in sorted(filled.iterdir()):
+                    shutil.move(path, folder / path.name)
         write_json(manifest_path(artifact), {"kind": kind, "digest": artifact.digest, "files": files})
     shutil.rmtree(filled)
-    return artifact
+    return find(shelf, kind, artifact.digest)
 
 
-def _intact(artifact: Artifact) -> bool:
+def _intact(shelf: Path, artifact: Artifact) -> bool:
     try:
-        verify(artifact)
+        verify(find(shelf, artifact.kind, artifact.digest))
     except DamagedArtifact:
         return False
     return True
@@ -74,7 +81,23 @@ def manifest_path(artifact: Artifact) -> Path:
 
 
 def find(shelf: Path, kind: str, digest: str) -> Artifact:
-    """Return an artifact by digest.
+    """Return an artifact by digest; one that is sealed is opened, in a private place, for as long as this process lives.
+
+    Raises:
+        DamagedArtifact: it is not on the shelf, or not what was sealed.
+        RecipeError: the key that opens it is not to be had.
+    """
+    return _open(locate(shelf, kind, digest))
+
+
+def _open(artifact: Artifact) -> Artifact:
+    if not is_sealed_folder(artifact.path):
+        return artifact
+    return Artifact(artifact.kind, artifact.digest, opened(artifact.path, manifest_path(artifact)))
+
+
+def locate(shelf: Path, kind: str, digest: str) -> Artifact:
+    """Return an artifact by digest, as it lies on the shelf.
 
     Raises:
         DamagedArtifact: it is not on the shelf.
@@ -94,9 +117,8 @@ def find_about(shelf: Path, kind: str, about: dict[str, str]) -> Artifact | None
         DamagedArtifact: it is there, but is not what was stored.
     """
     for path in sorted(shelf.glob(f"{kind}-*.json")):
-        folder = path.with_suffix("")
-        if (folder / ABOUT).exists() and read_json(folder / ABOUT) == about:
-            artifact = Artifact(kind, str(_manifest(path)["digest"]), folder)
+        artifact = _open(Artifact(kind, str(_manifest(path)["digest"]), path.with_suffix("")))
+        if (artifact.path / ABOUT).exists() and read_json(artifact.path / ABOUT) == about:
             verify(artifact)
             return artifact
     return None

@@ -53,6 +53,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "model": ("choice", "model"),
         "serve": ("settings", f"{HERE}.stages.serve.settings:Serve"),
         "energy": ("settings", f"{HERE}.methods.energy.settings:Energy"),
+        "encrypt": ("settings", f"{HERE}.core.vault:Encrypt"),
         "track": ("settings", f"{HERE}.engine.tracker_settings:Track"),
     },
     "tracker": _parts(
@@ -75,6 +76,8 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "keys": ("", f"{HERE}.stages.serve.keys:manage"),
         "expiring": ("", f"{HERE}.stages.serve.keys:expiring"),
         "feedback": ("", f"{HERE}.stages.serve.feedback:read_feedback"),
+        "choose_rows": ("", f"{HERE}.stages.prepare.labelling:choose_rows"),
+        "forget_rows": ("", f"{HERE}.stages.prepare.forgotten:forget_rows"),
         "explain_row": ("", f"{HERE}.stages.prepare.ledger:explain_row"),
         "open": ("", f"{HERE}.engine.predictor:open_predictor"),
         "answer": ("", f"{HERE}.engine.answering:answer_arrays"),

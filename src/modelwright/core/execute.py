@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import registry, unfinished
-from .artifact import AGAIN, Artifact, find, find_about, store, verify
+from .artifact import AGAIN, Artifact, find, find_about, locate, store, verify
 from .crew import ALONE, Crew
 from .demands import require_demands
 from .digest import code_digest, digest_of
@@ -32,6 +32,7 @@ from .run import Record, Run
 from .settings import effective
 from .sitting import Sitting, joules_of
 from .stage import EDITS, Answer, Context, OnProgress, Progress, Stage
+from .vault import vault_of
 
 DEPTH_LIMIT = 2
 
@@ -77,6 +78,7 @@ def run(
         if from_scratch:
             forget(opened, [stage.name for stage in stages])
         journal.append("run started", recipe=recipe.digest, stages=[stage.name for stage in stages])
+        vault_of(recipe).settle(opened.folder, journal.append)
         manner = Manner(on_progress, from_scratch, allow_change, depth, outermost or opened.folder, crew)
         execution = _Execution(opened, journal, recipe, manner, before)
         for stage in stages:
@@ -160,7 +162,7 @@ class _Execution:
         self, opened: Run, journal: Journal, recipe: Recipe, manner: Manner, state_before: dict[str, Any]
     ) -> None:
         self.run, self.journal, self.recipe, self.manner = opened, journal, recipe, manner
-        self.state_before = state_before
+        self.state_before, self.vault = state_before, vault_of(recipe)
         self.artifacts: dict[str, Artifact] = {}
         self.first: dict[str, Artifact] = {}
         self.evidence: list[Evidence] = []
@@ -178,7 +180,7 @@ class _Execution:
         gathered = list(self.evidence) if stage.gathers else []
         ingredients = ingredients_of(stage, self.recipe, inputs, gathered)
         key = digest_of(ingredients)
-        work = self.run.folder / "work" / f"{stage.name}-{key[:16]}"
+        work = self.vault.place_of_work(self.run.folder, stage.resumable) / "work" / f"{stage.name}-{key[:16]}"
         if self.manner.from_scratch:
             self._forget(stage, key, work)
         record = self._made_before(stage.name, key)
@@ -271,7 +273,7 @@ class _Execution:
     def _still_there(self, record: Record) -> bool:
         for kind, digest in record.outputs.items():
             try:
-                find(self.run.shelf, kind, digest)
+                locate(self.run.shelf, kind, digest)
             except DamagedArtifact:
                 return False
         return True
@@ -370,7 +372,7 @@ class _Execution:
             on_progress=sitting,
             meter=sitting.meter,
             run_recipe=self._run_inside,
-            store=lambda filled, kind: store(filled, kind, self.run.shelf),
+            store=lambda filled, kind: store(filled, kind, self.run.shelf, self.vault.key_for(kind)),
             find=lambda kind, about: find_about(self.run.shelf, kind, about),
             note=self.journal.append,
             choose=partial(self._choose, key),

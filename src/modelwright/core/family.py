@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from .artifact import Artifact, find, manifest_path, verify
+from .artifact import Artifact, find, locate, manifest_path, verify
 from .digest import digest_of
 from .errors import DamagedArtifact
 from .files import new_folder, write_bytes
@@ -53,7 +53,7 @@ def _whole_record(relative: Run, stage: str, key: str) -> Record | None:
 def take_over(relative: Run, record: Record, taker: Run) -> None:
     """Put the artifacts of a relative's record, and what `auto` became in that stage, into another run."""
     for kind, digest in record.outputs.items():
-        _share(find(relative.shelf, kind, digest), taker.shelf)
+        _share(locate(relative.shelf, kind, digest), taker.shelf)
     resolved = relative.state()["resolved"]
     own = {name: value for name, value in resolved.items() if value.get("stage_key") == record.key}
     if own:
@@ -66,7 +66,7 @@ def _share(artifact: Artifact, shelf: Path) -> None:
         with new_folder(copy.path) as folder:
             shutil.copytree(artifact.path, folder, dirs_exist_ok=True, copy_function=_link_or_copy)
     write_bytes(manifest_path(copy), manifest_path(artifact).read_bytes())
-    verify(copy)
+    verify(find(shelf, artifact.kind, artifact.digest))
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -21,6 +21,7 @@ from ..core.digest import digest_of
 from ..core.errors import DamagedArtifact, RecipeError
 from ..core.files import as_bytes, explained, new_folder, remove_folder, remove_unfinished
 from ..core.formats import check_safetensors
+from ..core.sealing import Key, seal_bytes, unseal_bytes
 from ..methods.optimisation.eight_bit import MARK, pack_state, unpack_state
 from .sharded_tensors import joined, like
 from .turn import Turn
@@ -49,10 +50,12 @@ class Checkpoint:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes: int = SHARD_BYTES) -> Path:
+def save_checkpoint(
+    folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes: int = SHARD_BYTES, key: Key | None = None
+) -> Path:
     """Write a checkpoint, then remove those of later steps, which were given up, and all but the newest `keep`.
 
-    No file of tensors holds more than `shard_bytes`, unless a single tensor does.
+    No file of tensors holds more than `shard_bytes`, unless a single tensor does. With a key the files are sealed.
 
     Raises:
         BudgetError: the disk is full; the older checkpoints are untouched.
@@ -62,8 +65,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, shard_bytes
         shards = list(_shards(checkpoint.tensors, shard_bytes))
         for number, shard in enumerate(shards, 1):
             name = f"tensors-{number:05d}-of-{len(shards):05d}.safetensors"
-            files[name] = write_file(place / name, save(set_apart(shard)))
-        write_listed(place, files, checkpoint)
+            files[name] = write_file(place / name, save(set_apart(shard)), key)
+        write_listed(place, files, checkpoint, key)
     return _place(folder, checkpoint)
 
 
@@ -89,9 +92,9 @@ def opened_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Iterat
             remove_folder(path)
 
 
-def write_listed(place: Path, files: dict[str, dict[str, Any]], checkpoint: Checkpoint) -> None:
+def write_listed(place: Path, files: dict[str, dict[str, Any]], checkpoint: Checkpoint, key: Key | None = None) -> None:
     """Write what is no tensor, and the list of all files, which makes the checkpoint whole."""
-    files[STATE] = write_file(place / STATE, _state_of(checkpoint))
+    files[STATE] = write_file(place / STATE, _state_of(checkpoint), key)
     write_file(place / MANIFEST, _manifest(files))
 
 
@@ -128,9 +131,9 @@ def set_apart(shard: Tensors) -> Tensors:
     return found
 
 
-def write_file(path: Path, content: bytes) -> dict[str, Any]:
+def write_file(path: Path, content: bytes, key: Key | None = None) -> dict[str, Any]:
     """Write one file; return what the manifest says of it."""
-    path.write_bytes(content)
+    path.write_bytes(content if key is None else seal_bytes(content, key))
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
@@ -200,7 +203,7 @@ def _load(path: Path) -> Checkpoint:
     tensors: Tensors = {}
     state: dict[str, Any] = {}
     for name, stated in files.items():
-        content = _read(path / name)
+        content = unseal_bytes(_read(path / name), path / name)
         if {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} != stated:
             raise DamagedArtifact(
                 f"the file was changed: {len(content)} bytes", where=path / name, expected=_short(stated)

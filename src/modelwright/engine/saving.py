@@ -12,11 +12,12 @@ from safetensors.torch import save
 
 from ..core.crew import Crew
 from ..core.errors import BudgetError
+from ..core.sealing import Key
 from .checkpoint import Checkpoint, opened_checkpoint, set_apart, write_file, write_listed
 from .sharded_tensors import held_parts, owners_of
 
 
-def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -> None:
+def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew, key: Key | None = None) -> None:
     """Write a checkpoint into a folder that all processes see; the first one makes it appear when every part is there.
 
     Raises:
@@ -24,7 +25,7 @@ def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -
     """
     with ExitStack() as unfinished:
         place = Path(crew.share(lambda: str(unfinished.enter_context(opened_checkpoint(folder, checkpoint, keep)))))
-        written = crew.collect(_written(place, checkpoint, crew))
+        written = crew.collect(_written(place, checkpoint, crew, key))
         refused = [f"rank {rank}: {part['refused']}" for rank, part in enumerate(written) if "refused" in part]
         if refused:
             raise BudgetError(
@@ -42,13 +43,13 @@ def save_together(folder: Path, checkpoint: Checkpoint, keep: int, crew: Crew) -
         complete = replace(checkpoint, state={**checkpoint.state, "turns": turns})
 
         def finish() -> None:
-            write_listed(place, files, complete)
+            write_listed(place, files, complete, key)
             unfinished.close()
 
         crew.share(finish)
 
 
-def _written(place: Path, checkpoint: Checkpoint, crew: Crew) -> dict[str, Any]:
+def _written(place: Path, checkpoint: Checkpoint, crew: Crew, key: Key | None) -> dict[str, Any]:
     """Write the part of this process; return what the manifest says of it, or why it could not."""
     name = f"tensors-{crew.rank + 1:05d}-of-{crew.size:05d}.safetensors"
     held = held_parts(checkpoint.tensors)
@@ -57,7 +58,7 @@ def _written(place: Path, checkpoint: Checkpoint, crew: Crew) -> dict[str, Any]:
     if not parts:
         return {"files": {}}
     try:
-        stated = write_file(place / name, save(set_apart(parts)))
+        stated = write_file(place / name, save(set_apart(parts)), key)
         with (place / name).open("rb") as stream:
             os.fsync(stream.fileno())
     except OSError as error:

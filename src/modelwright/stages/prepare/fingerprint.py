@@ -14,12 +14,15 @@ from .declared import declared
 
 def fingerprint(recipe: Recipe) -> str:
     """Return a digest of name, size and time of change of every file below the paths of the section `data`, and of the
-    columns that other sections declare as groups.
+    columns that other sections declare as groups, and of the list of rows that must not be used.
 
     Not of the bytes: that would read all data before each command. A file that was only touched makes `prepare` run
     again, and since it then gives the same dataset, nothing after it does.
     """
     digest = hashlib.sha256(repr(declared(recipe)).encode())
+    listed = recipe.base / recipe.sections["prepare"].forgotten  # type: ignore[attr-defined]
+    if listed.is_file():
+        digest.update(listed.read_bytes())
     for path in _paths(recipe.sections["data"].model_dump(mode="json").get("path")):
         for file in _files(recipe.base / path):
             status = file.stat()

@@ -144,7 +144,7 @@ def _shown(value: Any) -> str:
 
 def _drift(parts: Parts, judge: Any) -> dict[str, dict[str, float]]:
     """Compare each other part with the training part."""
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for part in ("validation", "test"):
         if part in parts:
             distance, chance = judge(_some(parts[part]))

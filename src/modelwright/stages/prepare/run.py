@@ -25,6 +25,7 @@ from ...tasks.task import Task
 from .cleaning import Entry, claims, clean, summarise
 from .croissant import CROISSANT, croissant
 from .declared import declared
+from .forgotten import without_forgotten
 from .groups import write_declared
 from .profile import PROFILE, profile
 from .profile import claims as claims_of_profile
@@ -43,7 +44,7 @@ def run(context: Context) -> None:
     settings: Prepare = context.settings
     data: Any = context.recipe.sections["data"]
     context.check_interrupt(message=f"reading {getattr(data, 'path', '') or data.kind}")
-    rows = _read(data, settings.limit, context)
+    rows, forgotten = without_forgotten(_read(data, settings.limit, context), context.recipe.base / settings.forgotten)
     quarantine_limit(rows, settings.bad_rows)
     if not len(rows):
         raise DataError("the data has no rows", where=_where(context), expected="labelled rows")
@@ -52,6 +53,7 @@ def run(context: Context) -> None:
         _require_labels(rows, context)
     rows = _limited(rows, settings.limit, derive_seed(context.recipe.seed, "limit"))
     ledger = [Entry(item.origin, "", "quarantine", "dropped", item.reason) for item in rows.quarantined]
+    ledger += forgotten
     rows, tidied = tidy_texts(rows, context.recipe.sections["task"])
     if settings.split.by == "position":
         rows = cut_by_position(rows, settings.split)

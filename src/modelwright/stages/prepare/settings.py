@@ -56,6 +56,12 @@ class Prepare(Settings):
         description="rules that find rows which should not be learnt from, applied in this order; every row found stands in the "
         "ledger with the reason (modelwright prepare RECIPE --explain ROW)",
     )
+    forgotten: str = Field(
+        "forgotten.json",
+        min_length=1,
+        description="file of keyed hashes of rows that must not be used, relative to the recipe; modelwright forget writes it, and it "
+        "need not be there",
+    )
     limit: int = Field(0, ge=0, description="use only so many rows, drawn at random; 0: all")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 from ...core import registry
 from ...core.crew import Crew
 from ...core.randomness import derive_seed
+from ...core.sealing import Key
 from ...core.stage import Context
+from ...core.vault import vault_of
 from ...engine.averaging import Average
 from ...engine.checkpoint import Checkpoint, save_checkpoint
 from ...engine.group_objectives import GroupRobustObjective
@@ -167,17 +170,19 @@ def _keeper(
         cadence=parts.build_cadence(context, per_epoch),
         total=total,
         keep=settings.save.keep,
-        save_as=_saving(context.crew, layout),
+        save_as=_saving(context.crew, layout, vault_of(context.recipe).key_for_checkpoints()),
     )
 
 
-def _saving(crew: Crew, layout: Any) -> Callable[[Path, Checkpoint, int], object] | None:
+def _saving(crew: Crew, layout: Any, key: Key | None) -> Callable[[Path, Checkpoint, int], object] | None:
     """Return how several processes save a checkpoint: the first one does, or all where each holds another part."""
     if crew.size == 1:
-        return None
+        return partial(save_checkpoint, key=key) if key else None
     if "whole-parameters" in layout.provides:
-        return lambda folder, checkpoint, keep: crew.share(lambda: str(save_checkpoint(folder, checkpoint, keep)))
-    return lambda folder, checkpoint, keep: save_together(folder, checkpoint, keep, crew)
+        return lambda folder, checkpoint, keep: crew.share(
+            lambda: str(save_checkpoint(folder, checkpoint, keep, key=key))
+        )
+    return lambda folder, checkpoint, keep: save_together(folder, checkpoint, keep, crew, key)
 
 
 def _validation(

@@ -1,0 +1,56 @@
+"""Which rows a label would tell most about, by what a model says of rows without one.
+
+Legend: N rows, C classes, M answers of a committee, F features.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+LEAST = 1e-12
+
+
+def entropy(answers_NC: Floats) -> Floats:
+    """Return how undecided a model is about each row, in nats.
+
+    Shapes: answers (rows, classes) float64 -> (rows,) float64
+    Source: Shannon 1948, section 6; Settles 2009, Active learning literature survey, section 3.1.
+    """
+    return -(answers_NC * np.log(np.maximum(answers_NC, LEAST))).sum(axis=1)
+
+
+def bald(answers_MNC: Floats) -> Floats:
+    """Return how far a committee disagrees about each row, each of its members being decided, in nats.
+
+    Shapes: answers (members, rows, classes) float64 -> (rows,) float64
+    Source: Houlsby, Huszar, Ghahramani and Lengyel 2011, equation 2; Gal, Islam and Ghahramani 2017, section 4.
+    """
+    together = entropy(answers_MNC.mean(axis=0))
+    alone = np.stack([entropy(answers_NC) for answers_NC in answers_MNC]).mean(axis=0)
+    return np.maximum(together - alone, 0.0)
+
+
+def furthest(features_NF: Floats, known_KF: Floats, count: int) -> list[int]:
+    """Choose rows one by one, each the one furthest from all that is known or chosen.
+
+    Shapes: features (rows, features) float64, known (known, features) float64 -> count rows
+    Source: Sener and Savarese 2018, algorithm 1 (greedy k-centre).
+    """
+    squares_N = (features_NF**2).sum(axis=1)
+
+    def distances(one_F: Floats) -> Floats:
+        found: Floats = np.maximum(squares_N - 2 * features_NF @ one_F + (one_F**2).sum(), 0.0)
+        return found
+
+    nearest_N = np.full(len(features_NF), np.inf)
+    for one_F in known_KF:
+        nearest_N = np.minimum(nearest_N, distances(one_F))
+    chosen: list[int] = []
+    for _ in range(min(count, len(features_NF))):
+        row = int(nearest_N.argmax()) if np.isfinite(nearest_N).all() else int(distances(features_NF.mean(0)).argmax())
+        chosen.append(row)
+        nearest_N = np.minimum(nearest_N, distances(features_NF[row]))
+        nearest_N[row] = -1.0
+    return chosen
