@@ -91,6 +91,11 @@ ELSEWHERE = {
     "prepare.split.folds": "test_each_fold_is_judged_once (test_folds.py)",
     "prepare.bad_rows": "test_bad_rows_and_overlap",
     "prepare.overlap": "test_bad_rows_and_overlap",
+    "prepare.forgotten": "test_the_list_may_lie_elsewhere (test_forgotten.py)",
+    "encrypt.key": "test_no_row_lies_open_and_the_results_are_the_same (test_encrypt.py)",
+    "encrypt.before": "test_what_lay_open_is_sealed_and_a_new_key_takes_over (test_encrypt.py)",
+    "encrypt.artifacts": "test_checkpoints_stay_open_where_that_is_asked (test_encrypt.py)",
+    "encrypt.checkpoints": "test_checkpoints_stay_open_where_that_is_asked (test_encrypt.py)",
     "prepare.clean": "every rule and its keys (test_clean.py)",
     "train.augment.saturation": "test_saturation_needs_colour",
     "train.augment.border": "test_borders_and_policies",
@@ -99,6 +104,8 @@ ELSEWHERE = {
     "train.augment_text.delete": "test_augmented_texts",
     "train.augment_text.hide": "test_augmented_texts",
     "train.augment_text.swap": "test_augmented_texts",
+    "train.augment_text.replace": "test_augmented_texts",
+    "train.augment_text.synonyms": "test_augmented_texts",
     "train.augment_table.noise": "test_augmented_tables",
     "train.early_stopping.measure": "test_early_stopping_keys",
     "train.early_stopping.patience": "test_early_stopping_keys",
@@ -207,7 +214,7 @@ def test_every_key_of_every_stage_is_tried() -> None:
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
     } | {
         key
-        for section in ("energy", "track")
+        for section in ("energy", "track", "encrypt")
         for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)
     }
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)
@@ -408,8 +415,11 @@ def test_augmented_texts(tiny: Tiny, tmp_path: Path) -> None:
         "model": {"kind": "gru", "embedding": 4, "hidden": 4},
     }
     augments: list[dict[str, Any]] = [{}, {"delete": 0.4}, {"hide": 0.4}, {"swap": 0.8}]
+    augments += [{"replace": 0.8, "synonyms": words} for words in ([["good", "fine"]], [["bad", "poor"]])]
     made = {digest(tiny("train", sections=sections, train__augment_text=augment), "model") for augment in augments}
-    assert len(made) == 4
+    assert len(made) == 6
+    with pytest.raises(RecipeError, match="replace"):
+        tiny("train", sections=sections, train__augment_text={"replace": 0.5})
     with pytest.raises(RecipeError, match=r"'train\.augment_text' is for text, and the task is image"):
         tiny("train", train__augment_text={"hide": 0.5})
 

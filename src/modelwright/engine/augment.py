@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,11 @@ from ..methods.augmentation.disturbance import add_noise, blur, erase
 from ..methods.augmentation.pictures import crop_padded, cut_out, flip_horizontally, jitter_colours, warp
 from ..methods.augmentation.policies import rand_augment, trivial_augment
 from ..methods.augmentation.settings import Augment, AugmentTable, AugmentText
-from ..methods.augmentation.words import delete_tokens, hide_tokens, swap_tokens
+from ..methods.augmentation.words import delete_tokens, hide_tokens, replace_tokens, swap_tokens
 from ..tasks.task import Batch
-from ..tasks.tokens import PADDING, UNKNOWN
+from ..tasks.tokens import PADDING, RESERVED, UNKNOWN
 
+WIDEST = 420
 # batch, randomness -> batch
 Change = Callable[[Batch, torch.Generator], Batch]
 
@@ -62,8 +64,12 @@ def build_augment_text(settings: AugmentText, learnt: dict[str, Any]) -> Change 
     if settings == AugmentText():
         return None
 
+    others = _synonyms(settings, learnt) if settings.synonyms else None
+
     def change(batch: Batch, generator: torch.Generator) -> Batch:
         tokens, lengths = batch.inputs["tokens"], batch.inputs["length"]
+        if others is not None:
+            tokens = replace_tokens(tokens, lengths, settings.replace, others, generator)
         if settings.swap:
             tokens = swap_tokens(tokens, lengths, settings.swap, generator)
         if settings.hide:
@@ -74,6 +80,31 @@ def build_augment_text(settings: AugmentText, learnt: dict[str, Any]) -> Change 
         return replace(batch, inputs={**batch.inputs, "tokens": tokens, "length": lengths})
 
     return change
+
+
+def _synonyms(settings: AugmentText, learnt: dict[str, Any]) -> torch.Tensor:
+    """Return the table of synonyms: a row for each token, which holds the token itself where there are none.
+
+    Raises:
+        RecipeError: tokens are no words here, or no list has two that the vocabulary knows.
+    """
+    numbers = {token: number for number, token in enumerate(learnt.get("vocabulary", ()), RESERVED)}
+    known = [[numbers[word] for word in words if word in numbers] for words in settings.synonyms]
+    others = {
+        number: [other for other in group if other != number] for group in known if len(group) > 1 for number in group
+    }
+    if not others:
+        raise RecipeError(
+            "no list holds two words of the vocabulary",
+            where="train.augment_text.synonyms",
+            expected="words that stand in the training texts, and task.tokens: words or characters",
+        )
+    # Where all counts divide the width every synonym is as likely; a table of thousands of columns is not worth the rest.
+    width = min(WIDEST, math.lcm(*(len(found) for found in others.values())))
+    table = torch.arange(learnt["size"])[:, None].repeat(1, width)
+    for number, found in others.items():
+        table[number] = torch.tensor(found).repeat(-(-width // len(found)))[:width]
+    return table
 
 
 def build_augment_table(settings: AugmentTable) -> Change | None:

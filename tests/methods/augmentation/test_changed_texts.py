@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from modelwright.methods.augmentation.words import delete_tokens, hide_tokens, swap_tokens
+from modelwright.methods.augmentation.words import delete_tokens, hide_tokens, replace_tokens, swap_tokens
 
 LENGTHS = torch.tensor([1, 5, 40, 40] * 50)
 PLACES = torch.arange(40)
@@ -45,3 +46,14 @@ def test_swapped_tokens_are_the_same_tokens() -> None:
     assert 0.12 < moved[LENGTHS == 40].float().mean() < 0.22
     assert torch.equal(swapped, swap_tokens(TOKENS, LENGTHS, 0.2, generator()))
     assert torch.equal(swap_tokens(TOKENS, LENGTHS, 0.0, generator()), TOKENS)
+
+
+def test_only_tokens_with_synonyms_are_replaced_and_each_as_often() -> None:
+    others = torch.arange(6)[:, None].repeat(1, 2)
+    others[3] = torch.tensor([4, 5])
+    tokens = torch.tensor([[2, 3, 3, 0]]).repeat(4000, 1)
+    made = replace_tokens(tokens, torch.full((4000,), 3), 0.5, others, torch.Generator().manual_seed(1))
+    assert made[:, 0].eq(2).all()
+    assert made[:, 3].eq(0).all()
+    shares = made[:, 1:3].flatten().bincount(minlength=6) / 8000
+    assert shares[[3, 4, 5]].tolist() == pytest.approx([0.5, 0.25, 0.25], abs=0.03)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from modelwright.core.settings import CLASSIFICATION, Fraction, Settings
+from modelwright.core.settings import CLASSIFICATION, Fraction, Sequence, Settings
 
 Alpha = Annotated[
     float,
@@ -82,6 +82,20 @@ class AugmentText(Settings):
     delete: Fraction = Field(0.0, ge=0, lt=1, description="share of tokens that are left out")
     hide: Fraction = Field(0.0, ge=0, lt=1, description="share of tokens that become the unknown token")
     swap: Fraction = Field(0.0, ge=0, lt=1, description="share of tokens that change places with a neighbour")
+    replace: Fraction = Field(
+        0.0, ge=0, lt=1, description="share of the tokens with synonyms that become one of them; needs `synonyms`"
+    )
+    synonyms: Sequence[Annotated[Sequence[str], Field(min_length=2)]] = Field(
+        (),
+        description="lists of words of one meaning, such as [[film, movie], [good, fine, great]]; words that are no token of the "
+        "vocabulary are passed over",
+    )
+
+    @model_validator(mode="after")
+    def _has_synonyms(self) -> AugmentText:
+        if bool(self.replace) != bool(self.synonyms):
+            raise ValueError("found one of replace and synonyms, expected both or neither")
+        return self
 
 
 class AugmentTable(Settings):

@@ -55,6 +55,20 @@ def swap_tokens(tokens: Tensor, lengths: Tensor, share: float, generator: Genera
     return torch.where(wanted_BT, shifted_left_BT, torch.where(from_left_BT, shifted_right_BT, tokens))
 
 
+def replace_tokens(tokens: Tensor, lengths: Tensor, share: float, others: Tensor, generator: Generator) -> Tensor:
+    """Put one of its synonyms, drawn at random, in the place of about `share` of the tokens that have any.
+
+    Row t of `others` holds the synonyms of token t, repeated to the width of the table; t alone where it has none.
+
+    Shapes: tokens (batch, t) int64, lengths (batch,) int64, others (vocabulary, width) int64 -> tokens (batch, t) int64
+    Source: Wei and Zou 2019, EDA, section 2 (synonym replacement); Zhang, Zhao and LeCun 2015, section 2.4.
+    """
+    there_BT = _there(tokens, lengths)
+    replaced_BT = there_BT & (_draw(tokens, generator) < share)
+    which_BT = (_draw(tokens, generator) * others.shape[1]).long()
+    return torch.where(replaced_BT, others[tokens, which_BT], tokens)
+
+
 def _there(tokens: Tensor, lengths: Tensor) -> Tensor:
     return torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
 
