@@ -10,6 +10,8 @@ from typing import Literal
 
 from modelwright.core.errors import DataError
 
+from .remote import fetch, is_remote
+
 # Names of folders and files that state a split, and what we call the part.
 PARTS = {
     "train": "train",
@@ -54,11 +56,13 @@ def locate_parts(path: str | dict[PartName, str], base: Path, *, expected: str) 
 
 
 def locate(path: str, base: Path, *, expected: str = "a file") -> Path:
-    """Return `path` seen from `base`.
+    """Return `path` seen from `base`; of an address, the copy that was fetched.
 
     Raises:
         DataError: nothing is there; a neighbour of nearly the same name is offered.
     """
+    if is_remote(path):
+        return fetch(path)
     located = base / Path(path).expanduser()
     if located.exists():
         return located

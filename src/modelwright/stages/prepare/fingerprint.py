@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.recipe import Recipe
+from ...sources.remote import is_remote, look
 from .declared import declared
 
 
@@ -24,6 +25,9 @@ def fingerprint(recipe: Recipe) -> str:
     if listed.is_file():
         digest.update(listed.read_bytes())
     for path in _paths(recipe.sections["data"].model_dump(mode="json").get("path")):
+        if is_remote(path):
+            digest.update(look(path).encode())
+            continue
         for file in _files(recipe.base / path):
             status = file.stat()
             digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
