@@ -34,8 +34,28 @@ def arguments_of(verb: str, finished: Finished, tmp_path: Path) -> list[object]:
         "keys": ["add", finished.release, "team"],
         "tune": [*recipe, "tune.space={train.batch: [8, 16]}", "tune.trials=2"],
         "launch-files": [finished.recipe, "--on", "slurm", "--out", tmp_path / "files"],
+        # A list of its own: nobody else's rows are to be forgotten.
+        "forget": [
+            *(finished.recipe, "--runs", tmp_path / "none", f"prepare.forgotten={tmp_path / 'gone.json'}"),
+            *("--rows", "digits.csv.gz:1", "--reason", "a test"),
+        ],
+        "label": asked(tmp_path) if verb == "label" else [],
         "doctor": [],
     }.get(verb, recipe)
+
+
+def asked(tmp_path: Path) -> list[object]:
+    """Train on a few texts, beside the folder of the test; return the arguments that ask for more."""
+    folder = tmp_path.with_name(f"{tmp_path.name}-asking")
+    folder.mkdir()
+    lines = [{"text": f"{['good', 'bad'][row % 2]} {row}", "label": "ab"[row % 2]} for row in range(40)]
+    (folder / "known.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "pool.jsonl").write_text('{"text": "good or bad"}\n')
+    (folder / "asking.yaml").write_text(
+        "version: 1\nname: asking\ntask: text\ndata: {kind: jsonl, path: known.jsonl}\nmodel: tfidf\ntrain: {}\n"
+    )
+    assert main(["train", str(folder / "asking.yaml"), "--runs", str(folder / "runs")]) == 0
+    return [folder / "runs" / "asking", folder / "pool.jsonl", "--out", folder / "to_label.csv"]
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
