@@ -20,6 +20,7 @@ from ...core.stage import Context
 from ...engine.averaging import Average
 from ...engine.checkpoint import SHARD_BYTES, set_apart
 from ...engine.dataset import read_part
+from ...engine.dead_units import count_dead_units
 from ...engine.fit import draw_samples
 from ...engine.golden import COUNT
 from ...engine.loop import Moment, Verdict, train
@@ -109,6 +110,9 @@ class _Stage:
         kept = made.watch.finish(made.turn.model)
         for tensor in made.keeper.now().tensors.values():
             tensor.detach().contiguous()
+        tracer.phase("validation")
+        # The optimiser's state lives on meanwhile.
+        count_dead_units(kept, self.task, self.validation)
         facts = {
             "steps": made.total,
             "steps_per_epoch": made.sampler.steps_per_epoch,
