@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,24 @@ from ..predictor import BATCH, Predictor, in_batches
 LOOKED_AT = 20_000
 
 
-def longest_batch(sampler: Any, examples: Examples, total: int) -> np.ndarray:
-    """Return the examples of that training batch of the recipe which takes most memory.
+def longest_batches(sampler: Any, examples: Examples, ends: Sequence[int]) -> dict[int, np.ndarray]:
+    """Return for each of some steps that training batch which takes most memory since the step before it in the list.
 
-    Shapes: -> (b,) int
+    Between two of them the same things live, so that only the longest batch counts; a long batch before the optimiser has its
+    state, or before there is a copy of the weights, is no reason to add them up.
+
+    Shapes: ascending steps -> for each of them (b,) int
     """
     lengths = _lengths_of(examples)
-    best, most = np.empty(0, dtype=np.int64), (-1, -1)
-    for _, indices in sampler.batches(0, min(total, LOOKED_AT) if lengths is not None else 1):
+    found: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
+    end = 0
+    for step, indices in sampler.batches(0, min(ends[-1] + 1, LOOKED_AT) if lengths is not None else 1):
+        end += step > ends[end]
         size = _size(indices, lengths)
-        if size > most:
-            best, most = indices, size
-    return best
+        if ends[end] not in found or size > found[ends[end]][0]:
+            found[ends[end]] = (size, indices)
+    longest = max(found.values(), key=lambda pair: pair[0])
+    return {end: found.get(end, longest)[1] for end in ends}
 
 
 def longest_chunk(examples: Examples) -> Examples:

@@ -27,7 +27,7 @@ from ...engine.loop import Moment, Verdict, train
 from ...engine.pool import Slot
 from ...engine.predictor import Predictor, build_task
 from ...engine.subset import draw_subset
-from ...engine.tracing.longest import LOOKED_AT, ask, longest_batch, longest_chunk, other_answers
+from ...engine.tracing.longest import LOOKED_AT, ask, longest_batches, longest_chunk, other_answers
 from ...engine.tracing.tracer import Tracer
 from ...engine.trial import STEPS, WARM_UP, seconds_per_step
 from ...methods.energy.settings import Energy
@@ -91,7 +91,8 @@ class _Stage:
         tracer.hold("parameters", [*network.parameters(), *network.buffers()])
         sampler = parts.build_sampler(settings, self.training, derive_seed(context.recipe.seed, "sampler"))
         total = settings.length.steps(sampler.steps_per_epoch)
-        indices = longest_batch(sampler, self.training, total)
+        # Of the trial: it begins with the first batches, whatever comes later.
+        indices = longest_batches(sampler, self.training, [total - 1])[total - 1]
         if settings.privacy.kind == "none" and (
             asked.precision == AUTO or (asked.threads == AUTO and total >= LONG) or settings.optimiser.lr == AUTO
         ):
@@ -104,7 +105,7 @@ class _Stage:
         tracer.hold("parameters", [*made.turn.model.parameters(), *made.turn.model.buffers()])
         if settings.guard.then == "rewind":
             self._save(made)
-        self._walk(made, indices)
+        self._walk(made, longest_batches(sampler, self.training, steps_of(made)))
         self._save(made)
         tracer.phase("saving")
         kept = made.watch.finish(made.turn.model)
@@ -137,8 +138,8 @@ class _Stage:
                 parts.build_objective(trial, self.training),
             )
 
-    def _walk(self, made: Assembly, indices: np.ndarray) -> None:
-        """Take the steps."""
+    def _walk(self, made: Assembly, batches_of: dict[int, np.ndarray]) -> None:
+        """Take the steps, each with its batch."""
         tracer, model = self.tracer, made.turn.model
         hook = model.register_forward_hook(lambda module, inputs, output: tracer.hold("logits", output))
         room = made.loader.pool.slot(0)
@@ -166,7 +167,7 @@ class _Stage:
 
         def batches() -> Any:
             tracer.phase("training")
-            for step in steps_of(made):
+            for step, indices in batches_of.items():
                 yield step, made.loader.load(step, indices, room)
 
         train(
