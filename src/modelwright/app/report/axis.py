@@ -38,7 +38,8 @@ class Axis:
 
 def linear_axis(low: float, high: float, count: int = 5) -> Axis:
     """Return an axis from a round number at or below `low` to one at or above `high`."""
-    if high <= low:
+    # Values that differ by rounding alone are one value.
+    if high - low <= 1e-9 * max(1.0, abs(low), abs(high)):
         pad = abs(low) * 0.05 or 0.5
         low, high = low - pad, high + pad
     step = _round_step((high - low) / count)
