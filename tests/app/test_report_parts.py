@@ -38,7 +38,9 @@ def test_units_and_shares() -> None:
     )
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.9571, 1.0), (0.0, 0.0031), (3.0, 3.0), (0.5, 0.5 + 1e-13), (-2.0, 7.5), (120.0, 98765.0)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.9571, 1.0), (0.0, 0.0031), (3.0, 3.0), (0.5, 0.5 + 1e-13), (-2.0, 7.5), (120.0, 98765.0)]
+)
 def test_a_linear_axis_covers_its_values_with_few_round_ticks(low: float, high: float) -> None:
     axis = linear_axis(low, high)
     assert axis.low <= low <= high <= axis.high
