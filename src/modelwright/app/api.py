@@ -222,7 +222,8 @@ def verify(folder: Where, public_key: Where | None = None, witness: Where | None
     return checked
 
 
-def predict(folder: Where, *inputs: str) -> list[dict[str, Any]]:
-    """Answer inputs from a release alone: label, probability and the runners-up of each."""
-    answers: list[dict[str, Any]] = registry.function_of("action", "predict")(Path(folder), list(inputs))
+def predict(folder: Where, *inputs: str, out: Where | None = None) -> list[dict[str, Any]]:
+    """Answer inputs from a release alone: label, probability and the runners-up of each; pictures are written to `out`."""
+    place = Path(out) if out is not None else None
+    answers: list[dict[str, Any]] = registry.function_of("action", "predict")(Path(folder), list(inputs), place)
     return answers

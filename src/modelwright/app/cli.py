@@ -277,6 +277,7 @@ def _runs_arguments(command: argparse.ArgumentParser) -> None:
 def _predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("release", type=Path, help="the release folder")
     command.add_argument("inputs", nargs="+", metavar="INPUT", help="what to answer: picture files")
+    command.add_argument("--out", type=Path, help="where a picture in another style is written: a PNG, or a folder")
 
 
 def _verify_arguments(command: argparse.ArgumentParser) -> None:

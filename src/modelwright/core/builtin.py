@@ -27,6 +27,11 @@ NETWORKS = _parts(
     convolution="Convolution models.convolution:build",
     bag="Bag models.bag:build",
 )
+GENERATORS = _parts(
+    "models.gan_settings",
+    residual_generator="ResidualGenerator models.gan:build_residual",
+    unet="UNet models.gan:build_unet",
+)
 DECODERS = _parts("models.decoder_settings", decoder="Decoder models.decoder:build")
 
 BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
@@ -94,10 +99,17 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "text": ("", f"{HERE}.sources.inputs:read_texts"),
         "tabular": ("", f"{HERE}.sources.inputs:read_records"),
         "language": ("", f"{HERE}.sources.inputs:read_texts"),
+        "style": ("", f"{HERE}.sources.inputs:read_photos"),
     },
     # Modality without classes -> how the stage evaluate judges a model of it, and what a release answers to an input.
-    "judge": {"language": ("", f"{HERE}.stages.evaluate.language:judge")},
-    "teller": {"language": ("", f"{HERE}.stages.release.language:tell")},
+    "judge": {
+        "language": ("", f"{HERE}.stages.evaluate.language:judge"),
+        "style": ("", f"{HERE}.stages.evaluate.style:judge"),
+    },
+    "teller": {
+        "language": ("", f"{HERE}.stages.release.language:tell"),
+        "style": ("", f"{HERE}.stages.release.style:tell"),
+    },
     # Modality -> how a model of it is asked over HTTP, and what says why it answered so.
     "door": {
         "image": ("", f"{HERE}.stages.serve.pictures:build"),
@@ -116,6 +128,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         text="Text tasks.text:build",
         tabular="Tabular tasks.tabular:build",
         language="Language tasks.language:build",
+        style="Style tasks.style:build",
     ),
     "source": {
         **_parts("sources.samples", sample="SampleSettings sources.samples:read"),
@@ -126,6 +139,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         **_parts("sources.jsonarray", json="JsonSettings sources.jsonarray:read"),
         **_parts("sources.parquet", parquet="ParquetSettings sources.parquet:read"),
         **_parts("sources.textfile", text="TextFileSettings sources.textfile:read"),
+        **_parts("sources.domains", domains="DomainsSettings sources.domains:read"),
         **_parts("sources.arrays", arrays="ArraysSettings sources.arrays:read"),
         **_parts("sources.hub", hub="HubSettings sources.hub:read"),
     },
@@ -147,6 +161,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         **NETWORKS,
         **DECODERS,
+        **GENERATORS,
     },
     # Model -> what reads the weights from outside that it begins with.
     "pretrained": {
@@ -262,6 +277,12 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "methods.privacy.settings",
         none="NoPrivacy engine.private:build_none",
         dp_sgd="DpSgd engine.private:build_dp_sgd",
+    ),
+    # Who plays against the model: stages.train.players makes the turns of both.
+    "adversary": _parts(
+        "methods.adversarial.settings",
+        none="NoAdversary engine.adversarial:build_none",
+        gan="Gan engine.adversarial:build_discriminators",
     ),
     "averaging": _parts(
         "methods.optimisation.averaging_settings",

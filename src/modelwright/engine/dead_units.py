@@ -11,6 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..tasks.task import Examples, Task
+from .predictor import in_batches
 
 EXAMPLES, BATCH = 512, 128
 RELU = {
@@ -62,10 +63,12 @@ def count_dead_units(network: nn.Module, task: Task, examples: Examples) -> dict
     chosen = np.linspace(0, len(examples) - 1, min(EXAMPLES, len(examples))).astype(np.int64)
     was_training = network.training
     network.eval()
+    # Of large pictures fewer at a time.
+    at_once = min(BATCH, max((len(indices) for indices in in_batches(examples)), default=1))
     try:
         with torch.inference_mode(), listener:
-            for start in range(0, len(chosen), BATCH):
-                task.predict(network, task.collate(examples, chosen[start : start + BATCH]))
+            for start in range(0, len(chosen), at_once):
+                task.predict(network, task.collate(examples, chosen[start : start + at_once]))
     finally:
         network.train(was_training)
         for hook in hooks:

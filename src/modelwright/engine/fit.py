@@ -12,12 +12,14 @@ from ..methods.diagnosis.fit import Losses
 from ..methods.diagnosis.gap import Gap, bootstrap_difference, bootstrap_mean
 from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
-from .predictor import Predictor
+from .predictor import Predictor, losses_in_batches
 
 # Of each part: enough to tell a gap of a tenth of the spread of the losses from none.
 EXAMPLES = 1000
 # Of a language model: so many tokens of each part.
 TOKENS = 65_536
+# Of a generator, whose answers are large: so many pictures of each part.
+PICTURES = 64
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,10 @@ class Fit:
 
 def draw_samples(training: Examples, validation: Examples, generator: np.random.Generator) -> Iterator[Examples]:
     """Yield a sample of each part, both of the same size; of a language model as many windows as hold so many tokens."""
-    most = EXAMPLES if "classes" in training.learnt else max(1, min(EXAMPLES, TOKENS // training.learnt["length"]))
+    learnt = training.learnt
+    most = PICTURES if "pixels" in learnt else EXAMPLES
+    if "length" in learnt and "classes" not in learnt:
+        most = max(1, min(EXAMPLES, TOKENS // learnt["length"]))
     n = min(len(training), len(validation), most)
     for part in (training, validation):
         yield part.take(np.sort(generator.permutation(len(part))[:n]))
@@ -46,6 +51,8 @@ def measure_fit(predictor: Predictor, training: Examples, validation: Examples, 
     The training examples come as they are: not augmented, not mixed, not drawn by class.
     """
     generator = np.random.default_rng(seed)
+    if "pixels" in predictor.learnt:
+        return _measure_pictures(predictor, training, validation, plain, generator)
     if "classes" not in predictor.learnt:
         return _measure_language(predictor, training, validation, plain, generator)
     answers, targets = [], []
@@ -92,3 +99,23 @@ def _measure_language(
         plain=plain,
     )
     return Fit(measured, None, n)
+
+
+def _measure_pictures(
+    predictor: Predictor, training: Examples, validation: Examples, plain: bool, generator: np.random.Generator
+) -> Fit:
+    """Measure the losses of a generator; guessing leaves every picture as it is."""
+    assert predictor.losses is not None, "what has no classes is trained by steps"
+    samples = list(draw_samples(training, validation, generator))
+    losses = [predictor.losses(sample)[0] for sample in samples]
+    alone, _ = losses_in_batches(lambda image: image, predictor.task, samples[0])
+    measured = Losses(
+        training=float(losses[0].mean()),
+        validation=float(losses[1].mean()),
+        training_accuracy=None,
+        validation_accuracy=None,
+        guessing=float(alone.mean()),
+        gap=bootstrap_difference(losses[1], losses[0], generator=generator),
+        plain=plain,
+    )
+    return Fit(measured, None, len(samples[0]))

@@ -16,7 +16,7 @@ from .turn import Turn
 
 
 class Guard:
-    """State: the mean losses of the last good steps and of the first one, and how many bad steps came in a row.
+    """State: of each turn the mean losses of the last good steps and of the first one; how many bad steps came in a row.
 
     A bad step is skipped. After `patience` in a row the guard says to rewind or to stop, as it was told. A spike is a
     mean loss above `spike` times the median of the last `window` good steps and above the first one: a model that has
@@ -38,10 +38,11 @@ class Guard:
         self.norm = norm
         self.spike, self.patience = spike, patience
         self.verdict = Verdict.REWIND if then == "rewind" else Verdict.STOP
-        self.recent: deque[float] = deque(maxlen=window)
-        self.first = math.nan
+        self.window = window
+        self.recent: dict[str, deque[float]] = {}
+        self.first: dict[str, float] = {}
         self.in_a_row = self.skipped = 0
-        self.reason = ""
+        self.reason = self.bad_turn = ""
         # The gradient's norm for each parameter that has one, of the last step; for whoever wants to look.
         self.norms = torch.empty(0)
 
@@ -52,14 +53,17 @@ class Guard:
         loss, norm = torch.stack(
             [losses.detach().mean().float(), self.norm(turn) if self.norm else self.norms.float().sum()]
         ).tolist()
-        self.reason = self._reason(loss, norm)
+        recent = self.recent.setdefault(turn.name, deque(maxlen=self.window))
+        self.reason = self._reason(loss, norm, recent, self.first.get(turn.name, math.nan))
         if not self.reason:
-            self.in_a_row = 0
-            self.recent.append(loss)
-            self.first = loss if math.isnan(self.first) else self.first
+            # A good turn of one player does not make up for the bad one of the other.
+            self.in_a_row = 0 if self.bad_turn in ("", turn.name) else self.in_a_row
+            recent.append(loss)
+            self.first.setdefault(turn.name, loss)
             return Verdict.APPLY
         self.in_a_row += 1
         self.skipped += 1
+        self.bad_turn = turn.name
         return max(Verdict.SKIP, self.standing)
 
     @property
@@ -67,27 +71,30 @@ class Guard:
         """What the guard would say now, without another step."""
         return self.verdict if self.in_a_row >= self.patience else Verdict.APPLY
 
-    def _reason(self, loss: float, norm: float) -> str:
+    def _reason(self, loss: float, norm: float, recent: deque[float], first: float) -> str:
         if not math.isfinite(loss):
             return f"the loss was {loss}"
         if not math.isfinite(norm):
             return "the gradient was not finite"
-        if self.spike and len(self.recent) == self.recent.maxlen:
-            usual = median(self.recent)
-            if loss > self.first and loss > self.spike * usual:
+        if self.spike and len(recent) == recent.maxlen:
+            usual = median(recent)
+            # The loss of one player against another may be below zero, where there is nothing to multiply.
+            if usual > 0 and loss > first and loss > self.spike * usual:
                 return f"the loss jumped from {usual:.4g} to {loss:.4g}"
         return ""
 
     def forgive(self) -> None:
         """Start counting anew, after training went back."""
-        self.in_a_row = 0
+        self.in_a_row, self.bad_turn = 0, ""
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Return what a checkpoint must hold."""
-        numbers = {"in_a_row": self.in_a_row, "skipped": self.skipped, "recent": list(self.recent), "first": self.first}
-        return {}, numbers
+        recent = {name: list(losses) for name, losses in self.recent.items()}
+        numbers = {"in_a_row": self.in_a_row, "skipped": self.skipped, "bad_turn": self.bad_turn}
+        return {}, {**numbers, "recent": recent, "first": dict(self.first)}
 
     def restore(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.in_a_row, self.skipped, self.first = numbers["in_a_row"], numbers["skipped"], numbers["first"]
-        self.recent = deque(numbers["recent"], self.recent.maxlen)
+        self.in_a_row, self.skipped, self.bad_turn = numbers["in_a_row"], numbers["skipped"], numbers["bad_turn"]
+        self.first = dict(numbers["first"])
+        self.recent = {name: deque(losses, self.window) for name, losses in numbers["recent"].items()}

@@ -29,7 +29,8 @@ class Verdict(IntEnum):
 class Moment:
     """What an observer sees after each step. Steps are numbered from 0; `batch` holds the examples' indices.
 
-    A step that is passed over, because training went back before it, has no batch and no losses.
+    `losses` are those of the first turn, whose model is the one that is kept. A step that is passed over, because training
+    went back before it, has no batch and no losses.
     """
 
     step: int
@@ -71,7 +72,7 @@ def train(
     for step, batch in batches:
         set_seed(seed_of_step(step))
         verdict = Verdict.APPLY if batch is not None else Verdict.SKIP
-        losses = torch.empty(0)
+        first = torch.empty(0)
         for turn in turns if batch is not None else ():
             turn.set_rate(step)
             losses = layout.backward(turn, layout.split(batch), objective)
@@ -80,7 +81,8 @@ def train(
                 turn.optimiser.step()
             turn.optimiser.zero_grad()
             verdict = max(verdict, answer)
-        moment = Moment(step, turns, losses, verdict, batch)
+            first = losses if turn is turns[0] else first
+        moment = Moment(step, turns, first, verdict, batch)
         # Every observer sees every step, also the last one; hence a list and not a generator.
         if any([observer(moment) for observer in observers]) or verdict >= Verdict.REWIND:  # noqa: C419
             break

@@ -18,6 +18,8 @@ from ..tasks.task import Examples, Task
 
 CONFIG, LEARNT, WEIGHTS = "config.json", "preprocessing.json", "model.safetensors"
 BATCH = 256
+# Of a generator, whose answers are as large as what it is asked.
+PIXELS = 1 << 18
 # Of a language model, whose examples are many predictions each.
 TOKENS = 16_384
 
@@ -184,6 +186,10 @@ def losses_in_batches(network: Any, task: Task, examples: Examples) -> tuple[np.
 
 def in_batches(examples: Examples) -> Iterator[np.ndarray]:
     """Yield the indices of all examples, as many at a time as are answered at once."""
-    at_once = max(1, min(BATCH, TOKENS // examples.learnt["length"])) if "end" in examples.learnt else BATCH
+    learnt, at_once = examples.learnt, BATCH
+    if "end" in learnt:
+        at_once = max(1, min(BATCH, TOKENS // learnt["length"]))
+    if "pixels" in learnt:
+        at_once = max(1, min(BATCH, PIXELS // (learnt["height"] * learnt["width"])))
     for start in range(0, len(examples), at_once):
         yield np.arange(start, min(start + at_once, len(examples)))

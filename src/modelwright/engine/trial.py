@@ -19,7 +19,7 @@ WARM_UP, STEPS = 3, 9
 
 def seconds_per_step(
     network: torch.nn.Module,
-    turn_for: Callable[[torch.nn.Module], Turn],
+    turns_for: Callable[[torch.nn.Module], list[Turn]],
     batches: Iterable[tuple[int, Any]],
     layout: Layout,
     objective: Objective,
@@ -35,7 +35,7 @@ def seconds_per_step(
         return False
 
     train(
-        turns=[turn_for(copy.deepcopy(network))],
+        turns=turns_for(copy.deepcopy(network)),
         batches=batches,
         layout=layout,
         objective=objective,

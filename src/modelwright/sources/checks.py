@@ -104,7 +104,7 @@ def suspicious_columns(rows: Rows) -> list[Suspicion]:
     if labels is not None and len(rows) and len(set(labels)) == 1:
         found.append(Suspicion("label", f"every row has the label {labels[0]!r}: nothing can be learned"))
     for name, values in rows.columns.items():
-        if name not in ("label", "text", "image") and len(rows) > 1:
+        if name not in ("label", "text", "image", "style", "paired") and len(rows) > 1:
             reason = _why_suspicious(name, values, labels)
             if reason:
                 found.append(Suspicion(name, reason))

@@ -34,6 +34,27 @@ def read_images(inputs: list[str], learnt: dict[str, Any]) -> Rows:
     return Rows({"image": np.stack(pictures)}, list(inputs), (), {}, None)
 
 
+def read_photos(inputs: list[str], learnt: dict[str, Any]) -> Rows:
+    """Read picture files, and all those of folders, each at its own size.
+
+    Raises:
+        DataError: names the file that is not a readable picture, or the folder without any.
+    """
+    names = []
+    for name in inputs:
+        found = sorted(str(file) for file in Path(name).iterdir() if file.is_file()) if Path(name).is_dir() else [name]
+        if not found:
+            raise DataError("the folder is empty", where=name, expected="pictures such as PNG or JPEG")
+        names += found
+    pictures = []
+    for name in names:
+        try:
+            pictures.append(decode(read_bytes(Path(name)), mode="rgb"))
+        except DataError as error:
+            raise DataError(error.problems[0].found, where=name, expected="a picture such as PNG or JPEG") from None
+    return Rows({"picture": pictures}, names, (), {}, None)
+
+
 def read_texts(inputs: list[str], learnt: dict[str, Any]) -> Rows:
     """Take each input as the text itself, or as a file of one text where a file of that name is there.
 

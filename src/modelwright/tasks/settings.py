@@ -91,3 +91,14 @@ class Language(Settings):
                 f"found stride {self.stride} and length {self.length}, expected a stride of at most the length"
             )
         return self
+
+
+class Style(Settings):
+    """Style transfer: the content of a picture in the style of others."""
+
+    # Nobody labels pictures: those of style stand beside those of content.
+    labelled: ClassVar[bool] = False
+    kind: Literal["style"] = "style"
+    pairs: bool = Field(
+        False, description="true: the picture of style of the same name is the right answer, and is learnt from as such"
+    )

@@ -53,7 +53,8 @@ class Evaluate(Settings):
     floor: Literal["auto", "none"] = Field(
         "auto",
         description="auto: train the honest simple model of the task too (TF-IDF with logistic regression for texts, gradient boosting "
-        "for tables, counted 5-grams for language) and show both; none: do not",
+        "for tables, counted 5-grams for language), or do without one (for style: the picture as it is, its colours moved, the nearest "
+        "picture of style), and show both; none: do not",
     )
     samples: Samples = Samples()
     choices: Choices = Choices()
@@ -105,6 +106,19 @@ CHOICES = (
     "before",
 )
 
+STYLE = (
+    "l1",
+    "ssim",
+    "perceptual",
+    "kid",
+    "kid_gain",
+    "perceptual_gain",
+    "style_distance",
+    "style_distance_ratio",
+    "taken_for_style",
+    "edge_f1",
+)
+
 STAGE = Stage(
     name="evaluate",
     settings="modelwright.stages.evaluate.settings:Evaluate",
@@ -112,5 +126,14 @@ STAGE = Stage(
     reads=("task", "data", "model", "prepare", "train"),
     needs=("dataset", "model"),
     gives=("predictions", "evaluation"),
-    claims=(*CLASSIFICATION, *LANGUAGE, *CHOICES, "cross_validation", "floor", "gain_over_floor", "energy_per_answer"),
+    claims=(
+        *CLASSIFICATION,
+        *LANGUAGE,
+        *CHOICES,
+        *STYLE,
+        "cross_validation",
+        "floor",
+        "gain_over_floor",
+        "energy_per_answer",
+    ),
 )

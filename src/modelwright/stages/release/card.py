@@ -16,6 +16,7 @@ PIPELINES = {
     "text": "text-classification",
     "tabular": "tabular-classification",
     "language": "text-generation",
+    "style": "image-to-image",
 }
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss", "calibration_error")
 SUMMARY = ("energy", "carbon", "cpu_seconds")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...core.errors import RecipeError
 from ...engine.generation import write
 from ...engine.predictor import Predictor
 from ...sources.rows import Rows
@@ -16,8 +18,14 @@ TOKENS = 64
 RUNNERS_UP = 3
 
 
-def tell(predictor: Predictor, rows: Rows) -> list[dict[str, Any]]:
-    """Return the most likely continuation of each text, with the first token's probability and its runners-up."""
+def tell(predictor: Predictor, rows: Rows, out: Path | None = None) -> list[dict[str, Any]]:
+    """Return the most likely continuation of each text, with the first token's probability and its runners-up.
+
+    Raises:
+        RecipeError: pictures are wanted.
+    """
+    if out is not None:
+        raise RecipeError("the answers of a language model are no pictures", where="predict --out")
     vocabulary = Vocabulary(predictor.learnt)
     told = []
     for name, text in zip(rows.origins, rows.columns["text"], strict=True):

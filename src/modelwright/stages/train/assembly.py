@@ -17,6 +17,7 @@ from ...core.randomness import derive_seed
 from ...core.sealing import Key
 from ...core.stage import Context
 from ...core.vault import vault_of
+from ...engine.adversarial import Game
 from ...engine.averaging import Average
 from ...engine.checkpoint import Checkpoint, save_checkpoint
 from ...engine.group_objectives import GroupRobustObjective
@@ -25,6 +26,7 @@ from ...engine.incidents import DataOrder, note_skipped
 from ...engine.loader import Loader
 from ...engine.loop import GradientRule, Objective, Observer
 from ...engine.observers import Keeper, LossHistory, Validation
+from ...engine.pictures import Film
 from ...engine.plateau import Plateau
 from ...engine.predictor import Predictor, torch_predictor
 from ...engine.private import Private, with_canaries
@@ -37,6 +39,7 @@ from ...layouts.local import Local
 from ...tasks.task import Examples, Task
 from . import parts
 from .layout_conflicts import require_provided
+from .players import build_players
 from .rate import choose_rate
 from .settings import Train
 from .speed import choose_together
@@ -47,7 +50,7 @@ from .thrift import build_local
 class Assembly:
     """The ready-made parts of one training."""
 
-    turn: Turn
+    turns: list[Turn]
     sampler: Sampler
     loader: Loader
     layout: Any
@@ -63,6 +66,9 @@ class Assembly:
     keeper: Keeper
     total: int
     private: Private | None
+    # Of two players: how they stand, and what became of a few pictures on the way.
+    game: Game | None
+    film: Film | None
     # What a range test of the learning rate saw, where the recipe left the rate to it.
     rate_test: list[dict[str, float]]
 
@@ -82,41 +88,36 @@ def assemble(
     network = local.place(network)
     settings, rate_test = choose_rate(context, settings, task, network, training, local, sampler)
     layout, network, gathered = _lay_out(context, settings, network, local)
-    turn = parts.build_turn(settings, task, network, total, per_epoch)
-    turn = with_canaries(private, turn) if private else replace(turn, whole=layout.whole)
+    players = build_players(settings, task, network, total, per_epoch, context.recipe.seed)
+    turns = [with_canaries(private, turn) if private else replace(turn, whole=layout.whole) for turn in players.turns]
     average = parts.build_average(settings, network, total, per_epoch)
-    plateau = turn.rate_factor if isinstance(turn.rate_factor, Plateau) else None
     judged, watched = _judged(context.crew, network, gathered, average)
     predictor = torch_predictor(judged, task, training.learnt)
     guard, history, order = parts.build_guard(settings, layout.norm), LossHistory(per_epoch), DataOrder()
-    tell = [plateau.hear] if plateau else []
+    plateau = turns[0].rate_factor if isinstance(turns[0].rate_factor, Plateau) else None
+    film = Film(predictor, validation) if players.game else None
+    tell = [part.hear for part in (plateau, film) if part]
     watch = _validation(context, settings, predictor, watched, validation, per_epoch, total, tell)
     trace = Watch(steps_between_looks(per_epoch, total))
     objective = parts.build_objective(settings, training)
-    remembering: dict[str, Any] = {
-        "history": history,
-        "validation": watch,
-        "guard": guard,
-        "order": order,
-        "trace": trace,
-        "plateau": plateau,
-        "average": average,
+    remembering = {
+        **{"history": history, "validation": watch, "guard": guard, "order": order, "trace": trace, "plateau": plateau},
+        **{"game": players.game, "film": film, "average": average},
         "objective": objective if isinstance(objective, GroupRobustObjective) else None,
         **(private.memories() if private else {}),
     }
-    keeper = _keeper(context, settings, layout, turn, remembering, per_epoch, total)
+    keeper = _keeper(context, settings, layout, turns, remembering, per_epoch, total)
     # Validation may be interrupted: whoever comes before it has seen the step, and the keeper alone comes after it.
-    observers: list[Any] = [history, order, note_skipped(guard, context.note), average, trace, watch, keeper]
-    if private:
-        observers[:0] = [private.accountant, private.sizes]
+    observers = [history, order, note_skipped(guard, context.note), average, trace, players.game, watch, keeper]
+    first = [private.accountant, private.sizes] if private else []
     return Assembly(
-        turn=turn,
+        turns=turns,
         sampler=sampler,
         loader=parts.build_loader(context, task, training, private),
         layout=layout,
         objective=objective,
         rules=parts.build_rules(settings, guard, trace.look, private, layout.norm),
-        observers=[observer for observer in observers if observer],
+        observers=[observer for observer in (*first, *observers) if observer],
         predictor=predictor,
         guard=guard,
         history=history,
@@ -126,6 +127,8 @@ def assemble(
         keeper=keeper,
         total=total,
         private=private,
+        game=players.game,
+        film=film,
         rate_test=rate_test,
     )
 
@@ -156,16 +159,16 @@ def _keeper(
     context: Context,
     settings: Train,
     layout: Any,
-    turn: Turn,
+    turns: list[Turn],
     remembering: dict[str, Any],
     per_epoch: int,
     total: int,
 ) -> Keeper:
-    """Build what saves the turn together with all parts that remember something."""
+    """Build what saves all turns together with all parts that remember something."""
     return Keeper(
         context,
         context.work / "checkpoints",
-        [turn],
+        turns,
         {name: part for name, part in remembering.items() if part},
         cadence=parts.build_cadence(context, per_epoch),
         total=total,

@@ -20,6 +20,7 @@ from ...core.stage import Context
 from ...engine.dead_units import count_dead_units
 from ...engine.loop import Verdict, train
 from ...engine.observers import Keeper, Validation
+from ...engine.pictures import FILM
 from ...engine.predictor import save_model
 from ...engine.state import digest_of_state, take_state
 from ...tasks.task import Examples, Task
@@ -57,7 +58,7 @@ def fit_by_steps(
     with context.crew.watched(COMPILING if settings.compile else WARMING_UP):
         _train_on(context, made, rewinds, start)
     seconds = time.monotonic() - began
-    kept = made.watch.finish(made.turn.model)
+    kept = made.watch.finish(made.turns[0].model)
     final_state = _digest_of_all(context.crew, made)
     spent = context.crew.collect(time.process_time() - cpu_began)
     if context.crew.rank:
@@ -66,15 +67,21 @@ def fit_by_steps(
     _refuse_broken_weights(made.watch, settings)
     record = _record(made, rewinds, final_state)
     if made.private:
-        made.private.leave(kept, made.turn.model)
+        made.private.leave(kept, made.turns[0].model)
         record["privacy"] = made.private.record(kept, made.order)
     record["dead_units"] = count_dead_units(kept, task, validation)
-    adapter = keep_adapter(context, kept, made.turn.model)
+    adapter = keep_adapter(context, kept, made.turns[0].model)
     predictor = make_plain(made.predictor, kept)
     sections = context.recipe.sections
+
+    def save(place: Path) -> None:
+        _save(place, adapter, kept, sections, training.learnt)
+        if made.film:
+            made.film.write(place / FILM)
+
     return Trained(
         predictor,
-        save=lambda place: _save(place, adapter, kept, sections, training.learnt),
+        save=save,
         kept=made.watch.kept,
         record=record,
         steps=made.watch.last_step,
@@ -99,16 +106,16 @@ def _save(
 def _train_on(context: Context, made: Assembly, rewinds: Rewinds, start: int) -> None:
     """Run the loop to its end, going back where the guard says so."""
     verdict = made.guard.standing
-    made.watch.catch_up(made.turn.model)
+    made.watch.catch_up(made.turns[0].model)
     while verdict >= Verdict.REWIND or not (made.watch.exhausted or start >= made.total):
         if verdict is Verdict.STOP:
             raise cannot_go_on(made.guard, made.keeper.step, rewinds.count)
         if verdict is Verdict.REWIND:
             start = rewinds.go_back(context, made.keeper, made.guard)
-            made.watch.catch_up(made.turn.model)
+            made.watch.catch_up(made.turns[0].model)
         with _single_examples_explained(), _saved_before_validation(made):
             verdict = train(
-                turns=[made.turn],
+                turns=made.turns,
                 batches=made.loader.batches(rewinds.without_passed_over(made.sampler.batches(start, made.total))),
                 layout=made.layout,
                 objective=made.objective,
@@ -144,6 +151,8 @@ def _record(made: Assembly, rewinds: Rewinds, final_state: str) -> dict[str, Any
         "rate_test": made.rate_test,
         "data_order": made.order.digest,
         "trace": made.trace.points,
+        **({"players": made.game.points} if made.game else {}),
+        **({"film": made.film.steps} if made.film else {}),
         # Weights, optimiser, history: all that a checkpoint would hold now. Equal digests, equal trainings.
         "final_state": final_state,
     }

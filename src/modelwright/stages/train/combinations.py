@@ -87,11 +87,35 @@ CONFLICTS = (
     ),
 )
 
+ALONE = "it was made for one player"
+
+
+def _with_two(condition: Callable[[Any], bool], second: str, why: str, next_step: str) -> Conflict:
+    return Conflict(
+        "adversarial: gan", second, lambda train: train.adversarial.kind != "none" and condition(train), why, next_step
+    )
+
+
+WITH_TWO_PLAYERS = (
+    _with_two(splits, "micro_batch", "what one player made is shown to the other as a whole batch", "leave it out"),
+    _with_two(lambda train: train.gradient_release, "gradient_release", ALONE, "leave it out"),
+    _with_two(lambda train: train.optimiser.lr == AUTO, "optimiser.lr: auto", ALONE, "give it a number, such as 2e-4"),
+    _with_two(lambda train: bool(train.compile), "compile", ALONE, "leave it out"),
+    _with_two(lambda train: train.schedule.kind == "plateau", "schedule: plateau", ALONE, "take linear or cosine"),
+    _with_two(lambda train: train.low_rank.kind != "none", "low_rank", ALONE, "leave it out"),
+    _with_two(
+        lambda train: train.precision in ("bfloat16_parameters", AUTO),
+        "precision",
+        "the discriminator's penalty needs its parameters as they are",
+        "set train.precision: float32 or bfloat16",
+    ),
+)
+
 
 def conflicts_of(train: Train) -> list[str]:
     """Return a sentence for every two keys of a recipe's `train` that exclude each other."""
     return [
         f"found {conflict.first} with {conflict.second}: {conflict.why}; next: {conflict.next_step}"
-        for conflict in CONFLICTS
+        for conflict in (*CONFLICTS, *WITH_TWO_PLAYERS)
         if conflict.holds(train)
     ]

@@ -16,6 +16,7 @@ from ...methods.diagnosis.curves import judge_curves, judge_descent, judge_start
 from ...methods.diagnosis.finding import Finding
 from ...methods.diagnosis.fit import judge_confidence, judge_fit
 from ...methods.diagnosis.gradients import Layer, Sample, judge_dead_units, judge_gradients, judge_updates
+from ...methods.diagnosis.players import judge_players, standing
 from ...tasks.task import Examples
 from .remedies import next_steps
 from .trained import Trained
@@ -34,7 +35,11 @@ def diagnose(context: Context, trained: Trained, training: Examples, validation:
     fit = measure_fit(
         trained.predictor, training, validation, plain=_is_plain(recipe), seed=derive_seed(recipe.seed, "diagnosis")
     )
-    found = [*_of_training(recipe, trained, fit), *judge_fit(fit.losses)]
+    if "players" in trained.record:
+        # What they minimise says little: each loss depends on the other player.
+        found = judge_players(trained.record["players"])
+    else:
+        found = [*_of_training(recipe, trained, fit), *judge_fit(fit.losses)]
     if 0 < trained.steps < FEWEST_STEPS:
         found = [finding for finding in found if finding.code not in TOO_EARLY]
     # A model that knows nothing has nothing to be sure of.
@@ -109,7 +114,7 @@ def diagnosis_claims(record: dict[str, Any], about: dict[str, str]) -> list[Evid
         Evidence(
             "overfitting_gap",
             gap["value"],
-            unit="nats",
+            unit="" if "players" in record else "nats",
             low=gap["low"],
             high=gap["high"],
             confidence=gap["confidence"],
@@ -120,6 +125,7 @@ def diagnosis_claims(record: dict[str, Any], about: dict[str, str]) -> list[Evid
             source=GAP_SOURCE,
         )
     ]
+    claims += _standing(record.get("players") or [], about)
     dead = record.get("dead_units") or {}
     units = sum(total for _, total in dead.values())
     if not units:
@@ -131,3 +137,26 @@ def diagnosis_claims(record: dict[str, Any], about: dict[str, str]) -> list[Evid
     share = sum(count for count, _ in dead.values()) / units
     method = f"share of {units} ReLU units that answer zero to every validation example looked at, at most 512"
     return [*claims, Evidence("dead_units", share, unit="fraction", about=about, method=method, source=DEAD_SOURCE)]
+
+
+def _standing(points: list[dict[str, Any]], about: dict[str, str]) -> list[Evidence]:
+    """Return how two players stood at the end, where there are two."""
+    if not points:
+        return []
+    right, diversity = standing(points)
+    last = "over the last quarter of the run"
+    return [
+        Evidence(
+            "discriminator_right",
+            right,
+            unit="fraction",
+            about=about,
+            method=f"share of real and generated pictures, patch by patch, that the discriminator knew, {last}",
+        ),
+        Evidence(
+            "output_diversity",
+            diversity,
+            about=about,
+            method=f"deviation of outputs within a batch, as a share of that of their contents, {last}",
+        ),
+    ]

@@ -101,6 +101,13 @@ NEEDS = (
         "model: decoder or transformer",
     ),
     Need(
+        "adversarial: gan",
+        "adversarial",
+        ONE_PROCESS,
+        lambda train, sections: train.adversarial.kind != "none",
+        "train in one process",
+    ),
+    Need(
         "a model that is fitted at once",
         "layout",
         ONE_PROCESS,

@@ -34,6 +34,7 @@ from ...methods.energy.settings import Energy
 from ...tasks.task import Examples, Task
 from . import parts
 from .assembly import Assembly, assemble
+from .players import build_players
 from .rate import with_rate
 from .run import resample
 from .settings import STAGE, Train
@@ -102,13 +103,16 @@ class _Stage:
             self.context = context = _with_settings(context, settings)
         tracer.phase("building")
         made = assemble(context, self.task, network, self.training, longest_chunk(self.validation))
-        tracer.hold("parameters", [*made.turn.model.parameters(), *made.turn.model.buffers()])
+        tracer.hold(
+            "parameters",
+            [tensor for turn in made.turns for tensor in (*turn.model.parameters(), *turn.model.buffers())],
+        )
         if settings.guard.then == "rewind":
             self._save(made)
         self._walk(made, longest_batches(sampler, self.training, steps_of(made)))
         self._save(made)
         tracer.phase("saving")
-        kept = made.watch.finish(made.turn.model)
+        kept = made.watch.finish(made.turns[0].model)
         for tensor in made.keeper.now().tensors.values():
             tensor.detach().contiguous()
         tracer.phase("validation")
@@ -132,7 +136,7 @@ class _Stage:
             room = Slot()
             seconds_per_step(
                 layout.place(network),
-                lambda copied, trial=trial: parts.build_turn(trial, self.task, copied, STEPS, STEPS),  # type: ignore[misc]
+                lambda copied, trial=trial: build_players(trial, self.task, copied, STEPS, STEPS, 0).turns,  # type: ignore[misc]
                 ((step, load(step, indices, room)) for step in range(WARM_UP + 2)),
                 layout,
                 parts.build_objective(trial, self.training),
@@ -140,7 +144,7 @@ class _Stage:
 
     def _walk(self, made: Assembly, batches_of: dict[int, np.ndarray]) -> None:
         """Take the steps, each with its batch."""
-        tracer, model = self.tracer, made.turn.model
+        tracer, model = self.tracer, made.turns[0].model
         hook = model.register_forward_hook(lambda module, inputs, output: tracer.hold("logits", output))
         room = made.loader.pool.slot(0)
         # The keeper saves by itself what is saved apart from this.
@@ -171,7 +175,7 @@ class _Stage:
                 yield step, made.loader.load(step, indices, room)
 
         train(
-            turns=[made.turn],
+            turns=made.turns,
             batches=batches(),
             layout=made.layout,
             objective=made.objective,

@@ -108,7 +108,7 @@ def _claims(trained: Trained, size: int, judged: int, about: dict[str, str]) -> 
         Evidence(
             "validation_loss",
             trained.kept["loss"],
-            unit="nats",
+            unit="" if "players" in trained.record else "nats",
             n=judged,
             about=about,
             method="mean loss on the validation part",

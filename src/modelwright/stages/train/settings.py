@@ -83,6 +83,9 @@ class Train(Settings):
     privacy: Annotated[Any, Choice("privacy")] = Field(
         "none", validate_default=True, description="a bound on what the weights tell of a single training example"
     )
+    adversarial: Annotated[Any, Choice("adversary")] = Field(
+        "none", validate_default=True, description="a second player that the model is trained against (task style only)"
+    )
     optimiser: Annotated[Any, Choice("optimiser")] = Field(
         "adam", validate_default=True, description="what turns gradients into steps"
     )
@@ -182,6 +185,8 @@ class Train(Settings):
         if self.early_stopping.measure == "accuracy" and task is not None and task.kind not in CLASSIFICATION:
             found = f"'train.early_stopping.measure' is accuracy, and the task {task.kind} has no classes"
             yield "early_stopping", found, "measure: loss"
+        if task is not None and task.kind == "style":
+            yield from _of_style(self, task)
         yield from disagreements_of(self, sections)
         yield from layout_disagreements(self, sections)
         for name in ("micro_batch", "checkpointing"):
@@ -191,6 +196,15 @@ class Train(Settings):
                     "auto, which the plan decides",
                     "a section plan in the recipe, such as plan: {budget: {memory: 2 GiB}}",
                 )
+
+
+def _of_style(train: Train, task: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield what a task of style transfer excludes: it needs a second player, and pairs only where they are learnt from."""
+    if train.adversarial.kind == "none":
+        yield "adversarial", "the task style without a second player", "train.adversarial: gan"
+    elif (train.adversarial.content == "pairs") != task.pairs:
+        found = f"'train.adversarial.content' is {train.adversarial.content}, and 'task.pairs' is {task.pairs}"
+        yield "adversarial", found, "content: pairs together with task.pairs: true"
 
 
 STAGE = Stage(
@@ -223,5 +237,7 @@ STAGE = Stage(
         "sampling_rate",
         "weights_change",
         "processes",
+        "discriminator_right",
+        "output_diversity",
     ),
 )

@@ -18,6 +18,7 @@ from ...engine.turn import Turn
 from ...tasks.task import Examples, Task
 from . import parts
 from .compiling import choose_compile
+from .players import build_players
 from .rate import with_rate
 from .settings import Train
 from .thrift import build_local
@@ -55,7 +56,7 @@ class Trial:
         layout = build_local(trial, self.network)
         return seconds_per_step(
             layout.place(self.network),
-            partial(_trial_turn, trial, self.task),
+            partial(_trial_turns, trial, self.task),
             Loader(parts.build_load(trial, self.task, self.training, seed=0), 0).batches(
                 self.sampler.batches(0, STEPS + WARM_UP)
             ),
@@ -143,8 +144,8 @@ def _fastest(
     return fastest, f"measured per step: {told}"
 
 
-def _trial_turn(trial: Train, task: Task, copied: torch.nn.Module) -> Turn:
-    return parts.build_turn(trial, task, copied, STEPS + WARM_UP, STEPS + WARM_UP)
+def _trial_turns(trial: Train, task: Task, copied: torch.nn.Module) -> list[Turn]:
+    return build_players(trial, task, copied, STEPS + WARM_UP, STEPS + WARM_UP, 0).turns
 
 
 def _told(value: Any, why: str) -> tuple[Any, str]:

@@ -1,0 +1,199 @@
+"""Generators from picture to picture, and the discriminator of patches.
+
+Every convolution that keeps the size pads by reflection: zeros would draw a frame. Legend: B batch, C channels, H height,
+W width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from .gan_settings import ResidualGenerator, UNet
+
+SLOPE = 0.2
+# The whole range of a pixel, from -1 to 1: a change may be as large.
+RANGE = 2.0
+
+
+class _Convolution(nn.Module):
+    """State: one convolution and what follows it; a stride of 2 halves the side."""
+
+    def __init__(self, channels: int, wider: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            channels, wider, kernel, stride=stride, padding=kernel // 2, padding_mode="reflect", bias=False
+        )
+        self.normalise = nn.InstanceNorm2d(wider, affine=True)
+
+    def forward(self, stream_BCHW: torch.Tensor) -> torch.Tensor:
+        return self.normalise(self.convolution(stream_BCHW))
+
+
+class _Block(nn.Module):
+    """State: two convolutions beside a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _Convolution(channels, channels)
+        self.second = _Convolution(channels, channels)
+
+    def forward(self, stream_BCHW: torch.Tensor) -> torch.Tensor:
+        return stream_BCHW + self.second(functional.relu(self.first(stream_BCHW)))
+
+
+def _larger(stream_BCHW: torch.Tensor) -> torch.Tensor:
+    """Double the side by repeating pixels; transposed convolutions would leave a chequered pattern (Odena et al. 2016)."""
+    return functional.interpolate(stream_BCHW, scale_factor=2.0, mode="nearest")
+
+
+class _Generator(nn.Module):
+    """State: the last convolution, and whether its answer is a change of the picture or the picture."""
+
+    def __init__(self, channels: int, multiple: int, change: bool) -> None:
+        super().__init__()
+        self.last = nn.Conv2d(channels, 3, 7, padding=3, padding_mode="reflect")
+        self.multiple, self.change = multiple, change
+        if change:
+            # Training begins with the picture as it is.
+            nn.init.normal_(self.last.weight, std=1e-3)
+            assert self.last.bias is not None
+            nn.init.zeros_(self.last.bias)
+
+    def forward(self, image_BCHW: torch.Tensor, stream_BCHW: torch.Tensor) -> torch.Tensor:
+        answer_BCHW = self.last(stream_BCHW).float()
+        if self.change:
+            return (image_BCHW + RANGE * torch.tanh(answer_BCHW)).clamp(-1.0, 1.0)
+        return torch.tanh(answer_BCHW)
+
+
+def _padded(image_BCHW: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Make both sides a multiple by repeating the border."""
+    height, width = image_BCHW.shape[2:]
+    down, across = -height % multiple, -width % multiple
+    return functional.pad(image_BCHW, (0, across, 0, down), mode="replicate") if down or across else image_BCHW
+
+
+class ResidualNetwork(nn.Module):
+    """State: the way down, the blocks, the way up, the end. `features` shows what the way down sees, for contrasting."""
+
+    def __init__(self, settings: ResidualGenerator) -> None:
+        super().__init__()
+        width = settings.channels
+        self.first = _Convolution(3, width, 7)
+        down, up = [], []
+        for _ in range(settings.halvings):
+            down.append(_Convolution(width, 2 * width, 3, 2))
+            width *= 2
+        self.blocks = nn.Sequential(*(_Block(width) for _ in range(settings.blocks)))
+        for _ in range(settings.halvings):
+            up.append(_Convolution(width, width // 2))
+            width //= 2
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        self.end = _Generator(width, 2**settings.halvings, settings.change)
+
+    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return what is seen of a picture at each size of the way down, and after the first block.
+
+        Shapes: image (batch, 3, height, width) float -> list of (batch, channels, ...) float
+        """
+        found = [functional.relu(self.first(_padded(image, self.end.multiple)))]
+        for layer in self.down:
+            found.append(functional.relu(layer(found[-1])))
+        return [*found, self.blocks[0](found[-1])]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the picture in the other style.
+
+        Shapes: image (batch, 3, height, width) float -> (batch, 3, height, width) float
+        """
+        height, width = image.shape[2:]
+        image = _padded(image, self.end.multiple)
+        stream_BCHW = functional.relu(self.first(image))
+        for layer in self.down:
+            stream_BCHW = functional.relu(layer(stream_BCHW))
+        stream_BCHW = self.blocks(stream_BCHW)
+        for layer in self.up:
+            stream_BCHW = functional.relu(layer(_larger(stream_BCHW)))
+        return self.end(image, stream_BCHW)[:, :, :height, :width]
+
+
+class UNetNetwork(nn.Module):
+    """State: the way down, the way up over what the way down saw, the end."""
+
+    def __init__(self, settings: UNet) -> None:
+        super().__init__()
+        width = settings.channels
+        self.first = _Convolution(3, width, 7)
+        down, up = [], []
+        for _ in range(settings.halvings):
+            down.append(_Convolution(width, 2 * width, 3, 2))
+            width *= 2
+        for _ in range(settings.halvings):
+            up.append(_Convolution(width + width // 2, width // 2))
+            width //= 2
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        self.end = _Generator(width, 2**settings.halvings, settings.change)
+
+    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return what is seen of a picture at each size of the way down.
+
+        Shapes: image (batch, 3, height, width) float -> list of (batch, channels, ...) float
+        """
+        found = [functional.relu(self.first(_padded(image, self.end.multiple)))]
+        for layer in self.down:
+            found.append(functional.relu(layer(found[-1])))
+        return found
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the picture in the other style.
+
+        Shapes: image (batch, 3, height, width) float -> (batch, 3, height, width) float
+        """
+        height, width = image.shape[2:]
+        image = _padded(image, self.end.multiple)
+        seen = self.features(image)
+        stream_BCHW = seen.pop()
+        for layer in self.up:
+            stream_BCHW = functional.relu(layer(torch.cat([_larger(stream_BCHW), seen.pop()], dim=1)))
+        return self.end(image, stream_BCHW)[:, :, :height, :width]
+
+
+class PatchDiscriminator(nn.Module):
+    """State: convolutions with spectral normalisation; each place of the answer judges the patch that it sees.
+
+    Source: Isola et al. 2017, section 3.2.2; Miyato et al. 2018 for the normalisation.
+    """
+
+    def __init__(self, channels: int, width: int, layers: int) -> None:
+        super().__init__()
+        widths = [width * 2**layer for layer in range(layers)]
+        found: list[nn.Module] = []
+        for narrow, wide in zip([channels, *widths], widths, strict=False):
+            found.append(spectral_norm(nn.Conv2d(narrow, wide, 4, stride=2, padding=1)))
+        found.append(spectral_norm(nn.Conv2d(widths[-1], 2 * widths[-1], 3, padding=1)))
+        self.layers = nn.ModuleList(found)
+        self.last = spectral_norm(nn.Conv2d(2 * widths[-1], 1, 3, padding=1))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return how real each patch looks.
+
+        Shapes: image (batch, channels, height, width) float -> (batch, 1, rows, columns) float
+        """
+        for layer in self.layers:
+            image = functional.leaky_relu(layer(image), SLOPE)
+        return self.last(image)
+
+
+def build_residual(settings: ResidualGenerator, learnt: dict[str, Any]) -> ResidualNetwork:
+    """Build the generator with residual blocks; the same weights serve pictures of every size."""
+    return ResidualNetwork(settings)
+
+
+def build_unet(settings: UNet, learnt: dict[str, Any]) -> UNetNetwork:
+    """Build the U-Net; the same weights serve pictures of every size."""
+    return UNetNetwork(settings)
