@@ -159,7 +159,9 @@ class Game:
 
     def _look(self, content_BCHW: torch.Tensor, output_BCHW: torch.Tensor) -> None:
         """Note how much outputs differ from each other, beside how much their contents do."""
-        sides = [side.detach().float().std(dim=0).mean() for side in (output_BCHW, content_BCHW)]
+        # A picture that is alone is compared with itself, place by place.
+        over = (0,) if len(output_BCHW) > 1 else (2, 3)
+        sides = [side.detach().float().std(dim=over).mean() for side in (output_BCHW, content_BCHW)]
         self._seen = [sides[0], sides[1]]
 
     def __call__(self, moment: Moment) -> bool:

@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from .gan_settings import ResidualGenerator, UNet
 
 SLOPE = 0.2
+GAIN = (2 / (1 + SLOPE**2)) ** 0.5
 # The whole range of a pixel, from -1 to 1: a change may be as large.
 RANGE = 2.0
 
@@ -164,9 +165,12 @@ class UNetNetwork(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """State: convolutions with spectral normalisation; each place of the answer judges the patch that it sees.
+    """State: convolutions with spectral normalisation, and a last one without; each place of the answer judges a patch.
 
-    Source: Isola et al. 2017, section 3.2.2; Miyato et al. 2018 for the normalisation.
+    Nothing is padded by zeros, which would tell where the border is. Normalised layers let the signal fade, so that each is
+    followed by a gain; the last one must be free to answer as surely as it can.
+
+    Source: Isola et al. 2017, section 3.2.2; Miyato et al. 2018 for the normalisation; He et al. 2015, equation 14, for the gain.
     """
 
     def __init__(self, channels: int, width: int, layers: int) -> None:
@@ -174,10 +178,10 @@ class PatchDiscriminator(nn.Module):
         widths = [width * 2**layer for layer in range(layers)]
         found: list[nn.Module] = []
         for narrow, wide in zip([channels, *widths], widths, strict=False):
-            found.append(spectral_norm(nn.Conv2d(narrow, wide, 4, stride=2, padding=1)))
-        found.append(spectral_norm(nn.Conv2d(widths[-1], 2 * widths[-1], 3, padding=1)))
+            found.append(spectral_norm(nn.Conv2d(narrow, wide, 4, stride=2)))
+        found.append(spectral_norm(nn.Conv2d(widths[-1], 2 * widths[-1], 3, padding=1, padding_mode="reflect")))
         self.layers = nn.ModuleList(found)
-        self.last = spectral_norm(nn.Conv2d(2 * widths[-1], 1, 3, padding=1))
+        self.last = nn.Conv2d(2 * widths[-1], 1, 3, padding=1, padding_mode="reflect")
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return how real each patch looks.
@@ -185,7 +189,7 @@ class PatchDiscriminator(nn.Module):
         Shapes: image (batch, channels, height, width) float -> (batch, 1, rows, columns) float
         """
         for layer in self.layers:
-            image = functional.leaky_relu(layer(image), SLOPE)
+            image = GAIN * functional.leaky_relu(layer(image), SLOPE)
         return self.last(image)
 
 

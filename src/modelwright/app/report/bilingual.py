@@ -13,6 +13,7 @@ from .guard_words import GUARD
 from .planned_words import PLANNED
 from .privacy_words import PRIVACY
 from .profile_words import PROFILE
+from .restyled_words import RESTYLED, RESTYLED_MEASURES
 from .tuning_words import TUNING
 
 CHINESE = {
@@ -255,6 +256,7 @@ CHINESE = {
     **PRIVACY,
     **PROFILE,
     **PLANNED,
+    **RESTYLED,
     **TUNING,
     **WORDS,
 }
@@ -296,6 +298,7 @@ MEASURES = {
     "f1_macro": ("F1, macro", "F1（宏平均）"),
     "f1_micro": ("F1, micro", "F1（微平均）"),
     "f1_weighted": ("F1, weighted", "F1（加权）"),
+    **RESTYLED_MEASURES,
 }
 
 UNITS = {

@@ -39,6 +39,11 @@ LOWER_IS_BETTER = (
     "bits_per_character",
     "bits_per_byte",
     "unknown_tokens",
+    "l1",
+    "perceptual",
+    "kid",
+    "style_distance",
+    "style_distance_ratio",
 )
 
 

@@ -31,9 +31,9 @@ def _see(image_BCHW: torch.Tensor) -> list[torch.Tensor]:
     for halvings in HALVINGS:
         smaller = functional.avg_pool2d(bright_BHW, 2**halvings)
         # Contrast, not brightness: a dark sky may become a light one.
-        spread = smaller.std(dim=(2, 3), keepdim=True)
+        spread = smaller.std(dim=(2, 3), keepdim=True, correction=0)
         smaller = (smaller - smaller.mean(dim=(2, 3), keepdim=True)) / (spread + EPSILON)
-        padded = functional.pad(smaller, [SIDE // 2] * 4, mode="reflect")
+        padded = functional.pad(smaller, [SIDE // 2] * 4, mode="replicate")
         seen.append(functional.conv2d(padded, filters))
     return seen
 
