@@ -317,16 +317,15 @@ def predict(options: Namespace) -> dict[str, Any]:
     if options.dry_run:
         return {"inputs": options.inputs}
     answers = api.predict(options.release, *options.inputs, out=options.out)
-    _print([_answered(item) for item in answers], options)
+    _print(list(map(_answered, answers)), options)
     return {"answers": answers}
 
 
 def _answered(item: dict[str, Any]) -> str:
     """Return an answer as a line; what a language model wrote stands right behind what it was asked to go on from."""
-    if "text" in item:
-        return f"{item['input']}{item['text']}"
-    if "picture" in item:
-        return f"{item['input']} -> {item['picture']}"
+    for kind, between in (("text", ""), ("picture", " -> ")):
+        if kind in item:
+            return f"{item['input']}{between}{item[kind]}"
     return f"{item['input']:<32} {item['label']:<16} {item['probability']:.4f}"
 
 

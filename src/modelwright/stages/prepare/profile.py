@@ -88,7 +88,7 @@ def claims(found: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
 
 def _column(name: str, values: Any, parts: Parts) -> Column:
     """Tell one column: its kind, what it holds in each part, and how far the parts differ."""
-    if name == "image":
+    if name in ("image", "style"):
         return _measured(name, "picture", "brightness", np.array([float(image.mean()) for image in values]), parts)
     if name == "text":
         lengths = np.array([float(len(text)) for text in values])

@@ -108,16 +108,8 @@ def assemble(
     }
     keeper = _keeper(context, settings, layout, turns, remembering, per_epoch, total)
     # Validation may be interrupted: whoever comes before it has seen the step, and the keeper alone comes after it.
-    observers: list[Any] = [
-        history,
-        order,
-        note_skipped(guard, context.note),
-        average,
-        trace,
-        players.game,
-        watch,
-        keeper,
-    ]
+    observers: list[Any] = [history, order, note_skipped(guard, context.note), average, trace]
+    observers += [players.game, watch, keeper]
     first = [private.accountant, private.sizes] if private else []
     return Assembly(
         turns=turns,
