@@ -323,9 +323,8 @@ def predict(options: Namespace) -> dict[str, Any]:
 
 def _answered(item: dict[str, Any]) -> str:
     """Return an answer as a line; what a language model wrote stands right behind what it was asked to go on from."""
-    for kind, between in (("text", ""), ("picture", " -> ")):
-        if kind in item:
-            return f"{item['input']}{between}{item[kind]}"
+    if "text" in item or "picture" in item:
+        return f"{item['input']}{item['text'] if 'text' in item else ' -> ' + item['picture']}"
     return f"{item['input']:<32} {item['label']:<16} {item['probability']:.4f}"
 
 
