@@ -64,9 +64,8 @@ def launch(arguments: Sequence[str], crowd: Crowd, told: Callable[[str], None]) 
     )
     with tempfile.TemporaryDirectory() as folder, _forwarding(Path(folder)), _heard(told):
         os.environ[OUTCOME] = folder
-        # On one machine the store is here, where no frozen process takes it along, and each attempt has its own shelf. Machines
-        # count their attempts apart, so there each attempt has its own store, in the first process.
-        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = str(int(crowd.machines > 1))
+        # Each attempt meets at a place of its own: nobody is to read what the dead have left.
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
         try:
             elastic_launch(config, sys.executable)("-m", "modelwright", *arguments)
         except ChildFailedError as error:
