@@ -12,6 +12,14 @@ PHASES = ("training", "validation", "saving", "evaluation", "trial")
 
 def lines_of(plan: dict[str, Any]) -> list[str]:
     """Return the table of a plan."""
+    if "closed_form" in plan:
+        return [
+            f"{say('peak memory'):<22} {format_bytes(plan['closed_form']):>12}   {say('closed form, no bound')}: {plan['reason']}",
+            *(
+                f"{key:<22} {choice['value']!s:>12}   {choice['why']}"
+                for key, choice in sorted(plan["choices"].items())
+            ),
+        ]
     if "reason" in plan:
         return [f"{say('nothing to plan')}: {plan['reason']}"]
     lines = [

@@ -39,6 +39,7 @@ CHINESE = {
     "CO2 equivalent": "二氧化碳当量",
     "money": "费用",
     "runner-up": "次选",
+    "closed form, no bound": "闭式估计，无上界",
     "known by shape alone": "仅由形状得知",
     "train": "训练",
     "compress": "压缩",

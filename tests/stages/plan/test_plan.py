@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from modelwright.core.errors import BudgetError, RecipeError
+from modelwright.app.planned import lines_of
+from modelwright.app.report.planned import render_plan
+from modelwright.core.errors import BudgetError, DataError, RecipeError
 from modelwright.core.run import Run
 from modelwright.stages.plan.ledger import factor_here, read_ledger, settle
 from modelwright.stages.plan.prices import Priced, Range
 from modelwright.stages.plan.search import Search
+from modelwright.stages.plan.tracing import Worker
 
 Tiny = Callable[..., Run]
 MODEL = {"kind": "cnn", "channels": [16, 32], "padding": "same", "dense": 32}
@@ -105,6 +108,27 @@ def test_every_limit_refuses_and_names_what_would_fit(limit: str, value: float) 
     found = Search(_recipe(micro_batch=0), budget, trace).run()
     assert found.over == (limit,)
     assert found.ways_out == ({"train.precision": "bfloat16"},)
+
+
+def test_what_cannot_be_traced_has_a_closed_form_that_says_so(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(self: Worker, edits: dict[str, Any], timed: bool = False) -> dict[str, Any]:
+        return {"failed": "a canary died", "facts": {}, "parameters": 1000}
+
+    monkeypatch.setattr(Worker, "trace", cannot)
+    made = tiny("plan", plan__margin=0.02, train__micro_batch="auto", train__checkpointing="auto", model=MODEL)
+    found = claims(made)
+    peak = found["planned_peak[all]"]
+    assert (peak.value, peak.high, peak.status) == (4000, None, "estimated")
+    assert "closed form" in peak.method
+    assert "a canary died" in peak.method
+    assert found["planned_seconds"].status == "not_applicable"
+    assert made.state()["edited"]["train"]["micro_batch"] == 0
+    assert made.state()["edited"]["train"]["checkpointing"] == "none"
+    assert "a canary died" in lines_of(planned(made))[0]
+    assert "a canary died" in render_plan(planned(made), {})
+    # A limit cannot be promised by something without a bound.
+    with pytest.raises(DataError, match="a canary died"):
+        tiny("plan", plan__budget={"memory": "1 GiB"}, model=MODEL)
 
 
 def test_auto_needs_a_plan(tiny: Tiny) -> None:

@@ -135,6 +135,11 @@ def render_plan(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> Markup:
     """Return the inside of the section on the plan; empty where there was none."""
     from jinja2 import Environment, StrictUndefined
 
+    if "closed_form" in plan:
+        words = bilingual.say("Four times the parameters, a closed form without a bound:")
+        return Markup('<p class="note">{} {}; {}</p>').format(
+            words, quantity(plan["closed_form"], "bytes"), plan["reason"]
+        )
     found = view_plan(plan, claims)
     if found is None:
         return Markup("")

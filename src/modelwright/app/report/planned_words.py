@@ -5,6 +5,7 @@ from __future__ import annotations
 PLANNED = {
     "Plan": "计划",
     "What was said before anything ran, and what came of it.": "运行之前的预计，以及实际的结果。",
+    "Four times the parameters, a closed form without a bound:": "四倍参数量（闭式估计，无上界）：",
     "Quantity": "项目",
     "Planned": "预计",
     "Bounds": "上下界",

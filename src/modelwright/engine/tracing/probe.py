@@ -47,7 +47,7 @@ class Prober:
             # Not without gradients: recurrent layers then keep nothing for the way back. What is given asks for none.
             with torch.profiler.profile(activities=activities, profile_memory=True) as seen:
                 outputs = [_run_marked(call, number) for number, call in enumerate(new)]
-            peaks = _peaks(seen)
+            peaks = peaks_of(seen)
             for number, (call, returned) in enumerate(zip(new, outputs, strict=True)):
                 self.memory[call.key] = (
                     None if returned is None else Probed(max(0, peaks.get(number, 0) - sum(returned)), returned)
@@ -134,7 +134,7 @@ def _time(call: Call) -> float:
     return best
 
 
-def _peaks(seen: Any) -> dict[int, int]:
+def peaks_of(seen: Any) -> dict[int, int]:
     """Return for each marked call the most that was asked for at one time within it, in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"

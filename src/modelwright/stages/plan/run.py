@@ -13,6 +13,7 @@ from ...core.stage import EDITS, Context
 from ...core.units import format_bytes, format_seconds
 from ...methods.planning.ledger import UNKNOWN
 from .claims import claims_of
+from .closed_form import TIMES, claims_of_closed, describe_closed, is_enough
 from .ledger import factor_here
 from .machine import machine_of
 from .prices import Priced, Range, price
@@ -30,7 +31,7 @@ def run(context: Context) -> None:
 
     Raises:
         BudgetError: nothing that the recipe leaves open fits the budget; says what would.
-        DataError: the training cannot be traced at all.
+        DataError: the training cannot be traced, and a closed form will not do.
     """
     settings: Plan = context.settings
     about = {"dataset": context.inputs["dataset"].digest}
@@ -44,17 +45,28 @@ def run(context: Context) -> None:
     factor = factor_here(context.folder) if machine.here else Range(*UNKNOWN)
     folder = context.work / "worker"
     shutil.rmtree(folder, ignore_errors=True)
+    failed: list[dict[str, Any]] = []
+    found: Found | None
     with Worker(job, folder) as worker:
 
         def trace(edits: dict[str, Any], timed: bool) -> Priced:
             context.check_interrupt(message="tracing the training")
-            found = worker.trace(edits, timed)
-            if "failed" in found:
-                raise _cannot_be_traced(found)
-            return price(found, edits, context.recipe, settings, machine, factor)
+            seen = worker.trace(edits, timed)
+            if "failed" in seen:
+                failed.append(seen)
+                raise _cannot_be_traced(seen)
+            return price(seen, edits, context.recipe, settings, machine, factor)
 
-        found = Search(context.recipe, settings.budget, trace).run()
+        try:
+            found = Search(context.recipe, settings.budget, trace).run()
+        except DataError:
+            if not (failed and is_enough(settings.budget, failed[0]["parameters"])):
+                raise
+            found = None
     shutil.rmtree(folder, ignore_errors=True)
+    if found is None:
+        _give_closed_form(context, failed[0], about)
+        return
     if found.chosen.refused:
         raise DataError(f"no choice can be trained: {found.chosen.refused}", where="plan")
     _refuse(context, settings, found)
@@ -71,17 +83,30 @@ def _nothing_to_plan(context: Context, about: dict[str, str]) -> None:
     context.claim(*(not_applicable(name, reason, **about) for name in STAGE.claims))
 
 
+def _give_closed_form(context: Context, failed: dict[str, Any], about: dict[str, str]) -> None:
+    """Say what a closed form knows, that it is one, and why there is nothing better."""
+    plan = describe_closed(context.recipe, failed["failed"], failed["parameters"])
+    folder = _new_folder(context)
+    write_json(folder / PLAN, plan)
+    _resolve(context, folder, plan["choices"])
+    context.note("closed form", value=plan["closed_form"], why=plan["reason"])
+    context.give("plan", folder)
+    context.claim(*claims_of_closed(plan, about))
+
+
 def _cannot_be_traced(found: dict[str, Any]) -> DataError:
-    """What remains is a closed form: say that it is one, and give no bound."""
+    """With a limit to keep, or nothing known of the network, there is no plan: a closed form has no bound."""
     parameters = found["parameters"]
     known = (
-        f"; four times its parameters, without activations, are {format_bytes(4 * parameters)}" if parameters else ""
+        f"; four times its parameters, without activations, are {format_bytes(TIMES * parameters)}"
+        if parameters
+        else ""
     )
     return DataError(
         f"the training cannot be traced ({found['failed']}){known}",
         where="plan",
         expected="a training without parts that look into tensors in a way that cannot be followed",
-        next_step="leave the section plan out, and report the recipe",
+        next_step="leave plan.budget out for a closed form, and report the recipe",
     )
 
 
@@ -131,11 +156,16 @@ def _give(context: Context, settings: Plan, found: Found, source: str, factor: R
     folder = _new_folder(context)
     write_json(folder / PLAN, describe(context.recipe, settings, found, source, factor.value))
     train: Any = context.recipe.sections["train"]
-    edits = {key: value for key, value in found.chosen.edits.items() if getattr(train, key.split(".")[1]) == AUTO}
-    write_json(folder / EDITS, edits)
-    for key, value in edits.items():
-        context.note("auto resolved", name=key, value=value, why=found.why[key])
+    chosen = {key: value for key, value in found.chosen.edits.items() if getattr(train, key.split(".")[1]) == AUTO}
+    _resolve(context, folder, {key: {"value": value, "why": found.why[key]} for key, value in chosen.items()})
     context.give("plan", folder)
+
+
+def _resolve(context: Context, folder: Any, choices: dict[str, dict[str, Any]]) -> None:
+    """Write into the recipe what became of each `auto`, and why."""
+    write_json(folder / EDITS, {key: choice["value"] for key, choice in choices.items()})
+    for key, choice in choices.items():
+        context.note("auto resolved", name=key, value=choice["value"], why=choice["why"])
 
 
 def _new_folder(context: Context) -> Any:

@@ -6,6 +6,7 @@ alone, on made-up values, may end it.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -45,11 +46,18 @@ class Bench:
     def __init__(self, job: Job) -> None:
         import torch
 
+        from ...engine.tracing.adapter import leave_compiler_out
+        from ...engine.tracing.canary import doubt
         from ...engine.tracing.probe import Prober
 
+        leave_compiler_out()
         torch.set_num_threads(job.threads)
         self.job, self.prober = job, Prober()
         self.recipe: Recipe = recipe_from(job.recipe, Path(job.base), "plan")
+        self.walks = [registry.function_of("rehearsal", stage) for stage in STAGES]
+        self.doubt = doubt()
+        # What was imported stays: what is given back while operations run alone is then found at once.
+        gc.freeze()
 
     def trace(self, edits: dict[str, Any], timed: bool) -> dict[str, Any]:
         """Trace the recipe with some keys changed; return what there is to say of it, as plain data."""
@@ -61,9 +69,8 @@ class Bench:
         tracers: list[Tracer] = []
         try:
             recipe = self.recipe.edited(edits) if edits else self.recipe
-            for stage in STAGES:
+            for walk in self.walks:
                 tracers.append(Tracer())
-                walk = registry.function_of("rehearsal", stage)
                 facts |= walk(recipe, Path(self.job.dataset), self.job.threads, tracers[-1])
         except ModelwrightError as error:
             return {"refused": str(error), "facts": facts}
@@ -71,6 +78,8 @@ class Bench:
             # What torch says of a program that it cannot follow has no family; the caller then says what it knows otherwise.
             told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             return {"failed": told, "facts": facts, "parameters": _parameters(tracers)}
+        if self.doubt:
+            return {"failed": self.doubt, "facts": facts, "parameters": _parameters(tracers)}
         traced = time.perf_counter()
         memories = [live_memory(tracer.log, self.prober.probe(tracer.calls)) for tracer in tracers]
         probed = time.perf_counter()
