@@ -6,16 +6,10 @@ trusted, and planning says so.
 
 from __future__ import annotations
 
-import importlib
-import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -36,63 +30,6 @@ WHOLE = (aten.linear.default, aten.gru.input, aten.lstm.input, aten.rnn_tanh.inp
 PACKED = (aten.lstm.data, aten.gru.data, aten.rnn_tanh.data, aten.rnn_relu.data)
 # What an operator is called with, and the fake tensors that it returned.
 Heard = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
-
-
-COMPILER = "torch._dynamo"
-
-
-class _Compiler(ModuleType):
-    """State: what stands for torch's compiler, which fake tensors import only to be left alone by it, until it is wanted."""
-
-    def __init__(self) -> None:
-        ModuleType.__init__(self, COMPILER)
-        self.__path__ = [str(Path(torch.__file__).parent / "_dynamo")]
-
-    def disable(self, function: Any = None, recursive: bool = True, **_: Any) -> Any:
-        return (lambda wrapped: wrapped) if function is None else function
-
-    def graph_break(self, *_: Any, **__: Any) -> None:
-        return None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(_load_compiler(), name)
-
-
-class _OnDemand(MetaPathFinder, Loader):
-    """State: none. Whoever imports a part of the compiler gets all of it, as if nothing had stood in its place."""
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if not fullname.startswith(f"{COMPILER}."):
-            return None
-        _load_compiler()
-        return ModuleSpec(fullname, self) if fullname in sys.modules else None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return sys.modules[spec.name]
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: the module was run when the whole compiler was loaded."""
-
-
-def leave_compiler_out() -> None:
-    """Let fake tensors do without torch's compiler, whose import takes longer than a small training is traced in.
-
-    It holds for the whole process, until something asks for the compiler itself.
-    """
-    if COMPILER in sys.modules:
-        return
-    standing = _Compiler()
-    sys.modules[COMPILER] = standing
-    torch._dynamo = standing  # type: ignore[assignment]
-    importlib.import_module(f"{COMPILER}.config")
-    sys.meta_path.insert(0, _OnDemand())
-
-
-def _load_compiler() -> ModuleType:
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _OnDemand)]
-    if isinstance(sys.modules.get(COMPILER), _Compiler):
-        del sys.modules[COMPILER]
-    return importlib.import_module(COMPILER)
 
 
 class Listener(TorchDispatchMode):

@@ -6,7 +6,6 @@ alone, on made-up values, may end it.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import time
@@ -46,18 +45,13 @@ class Bench:
     def __init__(self, job: Job) -> None:
         import torch
 
-        from ...engine.tracing.adapter import leave_compiler_out
         from ...engine.tracing.canary import doubt
         from ...engine.tracing.probe import Prober
 
-        leave_compiler_out()
         torch.set_num_threads(job.threads)
         self.job, self.prober = job, Prober()
         self.recipe: Recipe = recipe_from(job.recipe, Path(job.base), "plan")
-        self.walks = [registry.function_of("rehearsal", stage) for stage in STAGES]
         self.doubt = doubt()
-        # What was imported stays: what is given back while operations run alone is then found at once.
-        gc.freeze()
 
     def trace(self, edits: dict[str, Any], timed: bool) -> dict[str, Any]:
         """Trace the recipe with some keys changed; return what there is to say of it, as plain data."""
@@ -69,8 +63,9 @@ class Bench:
         tracers: list[Tracer] = []
         try:
             recipe = self.recipe.edited(edits) if edits else self.recipe
-            for walk in self.walks:
+            for stage in STAGES:
                 tracers.append(Tracer())
+                walk = registry.function_of("rehearsal", stage)
                 facts |= walk(recipe, Path(self.job.dataset), self.job.threads, tracers[-1])
         except ModelwrightError as error:
             return {"refused": str(error), "facts": facts}
