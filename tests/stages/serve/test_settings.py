@@ -15,6 +15,7 @@ from served_release import PNG, Serving, make_release, picture, run_async, slowe
 from modelwright.core.errors import DamagedArtifact, DataError, RecipeError
 from modelwright.stages.serve.access import names_of
 from modelwright.stages.serve.run import listen, serve, settings_for
+from modelwright.stages.serve.service import read_served
 from modelwright.stages.serve.settings import Serve
 
 # Key -> the test that shows what it changes.
@@ -153,3 +154,9 @@ def test_a_dry_run_shows_the_settings(release: Path, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out)["settings"]["batch"] == 3
     assert main(["serve", str(release), "host=0.0.0.0", "--state", str(release.parent / "none")]) == 2
     assert "no valid key" in capsys.readouterr().err
+
+
+def test_a_release_without_a_door_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"task": {"kind": "style"}}))
+    with pytest.raises(RecipeError, match="a model of the task 'style' cannot be served yet"):
+        read_served(tmp_path, "nobody")

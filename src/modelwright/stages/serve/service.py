@@ -73,7 +73,18 @@ class Served:
 
 
 def read_served(folder: Path, signer: str) -> Served:
-    """Read what a server says of a release, which was verified before."""
+    """Read what a server says of a release, which was verified before.
+
+    Raises:
+        RecipeError: there is no door for models of its task.
+    """
+    modality = str(read_json(folder / "config.json")["task"]["kind"])
+    if modality not in registry.names("door"):
+        raise RecipeError(
+            f"a model of the task '{modality}' cannot be served yet",
+            where=folder,
+            expected=f"one of the tasks {', '.join(registry.names('door'))}",
+        )
     recipe, learnt = read_json(folder / "recipe.json"), read_json(folder / LEARNT)
     if "classes" not in learnt:
         # What a language model chooses from are its tokens.
@@ -87,7 +98,7 @@ def read_served(folder: Path, signer: str) -> Served:
         recipe=recipe,
         card=(folder / "README.md").read_text(encoding="utf-8"),
         learnt=learnt,
-        modality=str(read_json(folder / "config.json")["task"]["kind"]),
+        modality=modality,
     )
 
 
@@ -95,12 +106,6 @@ class Service:
     """Owns the queue, the store, the keys and whether the server is ready."""
 
     def __init__(self, served: Served, settings: Serve, store: Store) -> None:
-        if served.modality not in registry.names("door"):
-            raise RecipeError(
-                f"a model of the task '{served.modality}' cannot be served yet",
-                where=served.folder,
-                expected=f"one of the tasks {', '.join(registry.names('door'))}",
-            )
         self.served, self.settings, self.store = served, settings, store
         self.door: Door = registry.function_of("door", served.modality)(served.learnt, settings)
         self.explainer = registry.function_of("explainer", served.modality)
