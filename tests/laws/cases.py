@@ -27,6 +27,8 @@ TINY: dict[str, dict[str, Any]] = {
     "convolution": {"embedding": 4, "widths": [2, 3], "channels": 3},
     "bag": {"embedding": 5, "ngrams": 3, "buckets": 11},
     "decoder": {"layers": 2, "width": 16, "heads": 2, "key_value_heads": 1, "hidden": 24, "query_key_norm": True},
+    "residual_generator": {"channels": 4, "halvings": 1, "blocks": 1},
+    "unet": {"channels": 4, "halvings": 2},
 }
 # What a task needs said so that twelve rows are twelve examples.
 WORDS: dict[str, dict[str, Any]] = {"language": {"tokens": "characters", "length": 80}}
@@ -47,7 +49,7 @@ def all_cases() -> list[tuple[str, str]]:
 
 
 CASES = all_cases()
-CLASSIFYING = [case for case in CASES if case[1] not in WORDS]
+CLASSIFYING = [case for case in CASES if case[1] not in ("language", "style")]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,9 @@ def make_rows(task: str) -> Rows:
     columns: dict[str, Any]
     if task == "image":
         columns = {"image": np.random.default_rng(7).integers(0, 256, (COUNT, 8, 8, 1), dtype=np.uint8)}
+    elif task == "style":
+        made = np.random.default_rng(7).integers(0, 256, (2, COUNT, 16, 16, 3), dtype=np.uint8)
+        columns = {"image": made[0], "style": made[1], "paired": np.zeros(COUNT, dtype=np.int64)}
     elif task in ("text", "language"):
         words = ["sun", "moon", "star", "sky", "sea", "sand"]
         columns = {"text": [" ".join(dice.choices(words, k=row + 1)) for row in range(COUNT)]}
