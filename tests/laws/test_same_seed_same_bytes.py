@@ -13,7 +13,7 @@ from modelwright.engine.turn import Turn
 from modelwright.layouts.local import Local
 
 # Which of the tiny networks drop activations when asked to.
-DROPS = [name for name in TINY if name != "linear"]
+DROPS = [name for name in TINY if name not in ("linear", "residual_generator", "unet")]
 
 
 def weights_after(model: str, task: str, seed: int, begin: int = 0) -> dict[str, torch.Tensor]:

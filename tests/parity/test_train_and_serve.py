@@ -22,6 +22,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "transformer": {"width": 16, "heads": 4},
     "bag": {"buckets": 50},
     "decoder": {"layers": 2, "width": 16, "heads": 2, "hidden": 24},
+    "residual_generator": {"channels": 4, "blocks": 1},
+    "unet": {"channels": 4},
 }
 
 
@@ -31,6 +33,9 @@ def rows_of(task: str) -> Rows:
     columns: dict[str, Any] = {"image": dice.integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)}
     if task in ("text", "language"):
         columns = {"text": [" ".join(dice.choice(list("abcdefgh"), row + 1)) for row in range(COUNT)]}
+    elif task == "style":
+        made = dice.integers(0, 256, (2, COUNT, 16, 16, 3), dtype=np.uint8)
+        columns = {"image": made[0], "style": made[1], "paired": np.zeros(COUNT, dtype=np.int64)}
     elif task == "tabular":
         columns = {"x": dice.normal(size=COUNT).tolist(), "y": [None, "p", "q", "r"] * (COUNT // 4)}
     return Rows({**columns, "label": labels}, [str(row) for row in range(COUNT)], (), {})
