@@ -94,10 +94,10 @@ def test_where_one_cannot_write_nobody_calls_it_complete(
     assert save(tmp_path, 3) == [None, None]
     real = saving.write_file
 
-    def full(path: Path, content: bytes) -> dict[str, Any]:
+    def full(path: Path, content: bytes, key: Any = None) -> dict[str, Any]:
         if path.name.startswith(f"tensors-0000{rank + 1}"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(path, content)
+        return real(path, content, key)
 
     monkeypatch.setattr(saving, "write_file", full)
     for error in save(tmp_path, 6):
