@@ -20,8 +20,10 @@ JUDGED_BY = {"language": "loss", "style": "output_diversity"}
 def missing_data(path: Path) -> list[Path]:
     """Return the files and folders of a recipe's data that are not here."""
     recipe = load_recipe(path)
-    stated: Any = getattr(recipe.sections["data"], "path", "")
-    named = [stated] if isinstance(stated, str) else stated.values() if isinstance(stated, dict) else stated
+    named: list[str] = []
+    for key in ("path", "content", "style"):
+        stated: Any = getattr(recipe.sections["data"], key, "")
+        named += [stated] if isinstance(stated, str) else stated.values() if isinstance(stated, dict) else stated
     paths = [path for path in named if path]
     return [place for place in (recipe.base / name for name in paths) if not place.exists()]
 
