@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edited_recipe import run_edited
 
-from modelwright.core.execute import go_on, run
-from modelwright.core.recipe import recipe_from
+from modelwright.core.execute import go_on
 from modelwright.core.run import Run
 from modelwright.core.stage import OnProgress
 
@@ -38,9 +38,7 @@ def run_recipe(
 ) -> Run:
     """Run the tiny recipe with whole sections replaced, then with dotted keys ('train__batch') changed."""
     data = copy.deepcopy({**TINY, **(sections or {})})
-    recipe = recipe_from(data, folder.parent)
-    changes = {key.replace("__", "."): value for key, value in edits.items()}
-    return run(recipe.edited(changes) if changes else recipe, until, on_progress, folder=folder)
+    return run_edited(data, folder.parent, folder, until, on_progress, **edits)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from edited_recipe import digest, run_edited
 
 from modelwright.core.errors import DamagedArtifact, DataError, RecipeError
-from modelwright.core.execute import run
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
 from modelwright.engine.choosing import score_choices
@@ -66,9 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_in(place: Path, name: str, until: str | None = None, **edits: Any) -> Run:
-    recipe = recipe_from(RECIPE, place)
-    changes = {key.replace("__", "."): value for key, value in edits.items()}
-    return run(recipe.edited(changes) if changes else recipe, until, folder=place / "runs" / name)
+    return run_edited(RECIPE, place, place / "runs" / name, until, **edits)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +79,6 @@ def path_of(made: Run, kind: str) -> Path:
     artifact = made.artifact(kind)
     assert artifact is not None
     return artifact.path
-
-
-def digest(made: Run, kind: str) -> str:
-    artifact = made.artifact(kind)
-    assert artifact is not None
-    return artifact.digest
 
 
 def ours(folder: Path) -> torch.nn.Module:

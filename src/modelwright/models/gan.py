@@ -79,32 +79,47 @@ def _padded(image_BCHW: torch.Tensor, multiple: int) -> torch.Tensor:
     return functional.pad(image_BCHW, (0, across, 0, down), mode="replicate") if down or across else image_BCHW
 
 
-class ResidualNetwork(nn.Module):
-    """State: the way down, the blocks, the way up, the end. `features` shows what the way down sees, for contrasting."""
+class _WayDown(nn.Module):
+    """State: the convolutions of the way down; whoever goes on from there has an `end`, which knows what sides must divide by."""
 
-    def __init__(self, settings: ResidualGenerator) -> None:
+    end: _Generator
+
+    def __init__(self, channels: int, halvings: int) -> None:
         super().__init__()
-        width = settings.channels
-        self.first = _Convolution(3, width, 7)
-        down, up = [], []
-        for _ in range(settings.halvings):
-            down.append(_Convolution(width, 2 * width, 3, 2))
-            width *= 2
-        self.blocks = nn.Sequential(*(_Block(width) for _ in range(settings.blocks)))
-        for _ in range(settings.halvings):
-            up.append(_Convolution(width, width // 2))
-            width //= 2
-        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
-        self.end = _Generator(width, 2**settings.halvings, settings.change)
+        self.first = _Convolution(3, channels, 7)
+        self.down = nn.ModuleList(
+            _Convolution(channels << number, channels << number + 1, 3, 2) for number in range(halvings)
+        )
 
     def features(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Return what is seen of a picture at each size of the way down, and after the first block.
+        """Return what is seen of a picture at each size, the full one first.
 
         Shapes: image (batch, 3, height, width) float -> list of (batch, channels, ...) float
         """
         found = [functional.relu(self.first(_padded(image, self.end.multiple)))]
         for layer in self.down:
             found.append(functional.relu(layer(found[-1])))
+        return found
+
+
+class ResidualNetwork(_WayDown):
+    """State: the way down, the blocks, the way up, the end. `features` shows what the way down sees, for contrasting."""
+
+    def __init__(self, settings: ResidualGenerator) -> None:
+        super().__init__(settings.channels, settings.halvings)
+        width = settings.channels * 2**settings.halvings
+        self.blocks = nn.Sequential(*(_Block(width) for _ in range(settings.blocks)))
+        self.up = nn.ModuleList(
+            _Convolution(width >> number, width >> number + 1) for number in range(settings.halvings)
+        )
+        self.end = _Generator(settings.channels, 2**settings.halvings, settings.change)
+
+    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return what is seen of a picture at each size of the way down, and after the first block.
+
+        Shapes: image (batch, 3, height, width) float -> list of (batch, channels, ...) float
+        """
+        found = super().features(image)
         return [*found, self.blocks[0](found[-1])]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -114,41 +129,23 @@ class ResidualNetwork(nn.Module):
         """
         height, width = image.shape[2:]
         image = _padded(image, self.end.multiple)
-        stream_BCHW = functional.relu(self.first(image))
-        for layer in self.down:
-            stream_BCHW = functional.relu(layer(stream_BCHW))
-        stream_BCHW = self.blocks(stream_BCHW)
+        stream_BCHW = self.blocks(super().features(image)[-1])
         for layer in self.up:
             stream_BCHW = functional.relu(layer(_larger(stream_BCHW)))
         return self.end(image, stream_BCHW)[:, :, :height, :width]
 
 
-class UNetNetwork(nn.Module):
+class UNetNetwork(_WayDown):
     """State: the way down, the way up over what the way down saw, the end."""
 
     def __init__(self, settings: UNet) -> None:
-        super().__init__()
-        width = settings.channels
-        self.first = _Convolution(3, width, 7)
-        down, up = [], []
-        for _ in range(settings.halvings):
-            down.append(_Convolution(width, 2 * width, 3, 2))
-            width *= 2
-        for _ in range(settings.halvings):
-            up.append(_Convolution(width + width // 2, width // 2))
-            width //= 2
-        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
-        self.end = _Generator(width, 2**settings.halvings, settings.change)
-
-    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Return what is seen of a picture at each size of the way down.
-
-        Shapes: image (batch, 3, height, width) float -> list of (batch, channels, ...) float
-        """
-        found = [functional.relu(self.first(_padded(image, self.end.multiple)))]
-        for layer in self.down:
-            found.append(functional.relu(layer(found[-1])))
-        return found
+        super().__init__(settings.channels, settings.halvings)
+        width = settings.channels * 2**settings.halvings
+        self.up = nn.ModuleList(
+            _Convolution((width >> number) + (width >> number + 1), width >> number + 1)
+            for number in range(settings.halvings)
+        )
+        self.end = _Generator(settings.channels, 2**settings.halvings, settings.change)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the picture in the other style.

@@ -92,13 +92,11 @@ class _Stage:
         tracer.hold("parameters", [*network.parameters(), *network.buffers()])
         sampler = parts.build_sampler(settings, self.training, derive_seed(context.recipe.seed, "sampler"))
         total = settings.length.steps(sampler.steps_per_epoch)
-        # Of the trial: it begins with the first batches, whatever comes later.
-        indices = longest_batches(sampler, self.training, [total - 1])[total - 1]
         if settings.privacy.kind == "none" and (
             asked.precision == AUTO or (asked.threads == AUTO and total >= LONG) or settings.optimiser.lr == AUTO
         ):
             tracer.phase("trial")
-            self._try(asked, network, indices)
+            self._try(asked, network, longest_batches(sampler, self.training, [total - 1])[total - 1])
             settings = with_rate(settings, TINY) if settings.optimiser.lr == AUTO else settings
             self.context = context = _with_settings(context, settings)
         tracer.phase("building")
@@ -109,7 +107,8 @@ class _Stage:
         )
         if settings.guard.then == "rewind":
             self._save(made)
-        self._walk(made, longest_batches(sampler, self.training, steps_of(made)))
+        batches_of = longest_batches(sampler, self.training, steps_of(made))
+        self._walk(made, batches_of)
         self._save(made)
         tracer.phase("saving")
         kept = made.watch.finish(made.turns[0].model)
@@ -121,7 +120,7 @@ class _Stage:
         facts = {
             "steps": made.total,
             "steps_per_epoch": made.sampler.steps_per_epoch,
-            "batch": len(indices),
+            "batch": max(len(indices) for indices in batches_of.values()),
             "validations": made.total // made.watch.every + bool(made.total % made.watch.every),
             "validation_rows": len(self.validation),
         }
