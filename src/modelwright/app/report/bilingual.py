@@ -270,6 +270,7 @@ MEASURES = {
     "log_loss": ("Log loss", "对数损失"),
     "brier": ("Brier score", "Brier 分数"),
     "calibration_error": ("Calibration error", "校准误差"),
+    "energy_per_answer": ("Energy per answer", "每次回答的能耗"),
     "perplexity": ("Perplexity", "困惑度"),
     "loss": ("Loss", "损失"),
     "bits_per_character": ("Bits per character", "每字符比特数"),
