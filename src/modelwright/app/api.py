@@ -179,14 +179,16 @@ def serve(
     public_key: Where | None = None,
     tell: Callable[[str], None] = lambda address: None,
     question: str = "",
+    out: Where | None = None,
 ) -> dict[str, Any]:
     """Answer over HTTP from a release until told to stop, or just this question; return what there is to say of it.
 
-    `tell` is given the address as soon as the model is open; the answer to the question stands under `found`.
+    `tell` is given the address as soon as the model is open; the answer to the question stands under `found`, and is written to `out`
+    where it is a picture.
     """
     places = (Path(state) if state else None, Path(public_key) if public_key else None)
     served: dict[str, Any] = registry.function_of("action", "serve")(
-        Path(folder), overrides, *places, tell, question=question
+        Path(folder), overrides, *places, tell, question=question, out=Path(out) if out else None
     )
     return served
 

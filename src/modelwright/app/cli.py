@@ -298,6 +298,9 @@ def _serve_arguments(command: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="answer this one input over HTTP, and stop: does it work here at all?",
     )
+    command.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="with --ask: where to write an answer that is a picture"
+    )
     _state_argument(command)
 
 

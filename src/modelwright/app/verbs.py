@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from .answered import answered
 from .asking import label as label
 from .forgetting import forget as forget
 from .headline import headline
@@ -317,15 +318,8 @@ def predict(options: Namespace) -> dict[str, Any]:
     if options.dry_run:
         return {"inputs": options.inputs}
     answers = api.predict(options.release, *options.inputs, out=options.out)
-    _print(list(map(_answered, answers)), options)
+    _print(list(map(answered, answers)), options)
     return {"answers": answers}
-
-
-def _answered(item: dict[str, Any]) -> str:
-    """Return an answer as a line; what a language model wrote stands right behind what it was asked to go on from."""
-    if "text" in item or "picture" in item:
-        return f"{item['input']}{item['text'] if 'text' in item else ' -> ' + item['picture']}"
-    return f"{item['input']:<32} {item['label']:<16} {item['probability']:.4f}"
 
 
 def verify(options: Namespace) -> dict[str, Any]:
@@ -353,12 +347,11 @@ def serve(options: Namespace) -> dict[str, Any] | None:
             print(json.dumps({"address": address, "process": os.getpid(), "release": str(options.release)}))
         sys.stdout.flush()
 
-    places = {"state": options.state, "public_key": options.public_key}
+    places = {"state": options.state, "public_key": options.public_key, "out": options.out}
     summary = api.serve(options.release, *options.overrides, **places, tell=tell, question=options.ask)
     if options.ask:
-        answer = summary["found"]
-        _print([f"{options.ask:<32} {answer['label']:<16} {answer['probability']:.4f}"], options)
-        return {"answer": answer}
+        _print([answered({"input": options.ask, **summary["found"]})], options)
+        return {"answer": summary["found"]}
     _print([f"{say('requests')}: {json.dumps(summary['statuses'])}"], options)
     return None
 

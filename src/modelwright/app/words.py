@@ -102,6 +102,7 @@ CHINESE = {
     "made already": "已有结果",
     "serving at": "服务地址",
     "requests": "请求",
+    "a picture, not kept": "一张图片，未保存",
     "signer unknown": "签名者未知",
     "signed by the holder of the given key": "由所给密钥的持有者签名",
     "This key is shown once; only its digest is kept.": "此密钥只显示一次；只保存其摘要。",

@@ -116,6 +116,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "text": ("", f"{HERE}.stages.serve.texts:build"),
         "tabular": ("", f"{HERE}.stages.serve.records:build"),
         "language": ("", f"{HERE}.stages.serve.language:build"),
+        "style": ("", f"{HERE}.stages.serve.restyled:build"),
     },
     # Modality -> routes of its own, beside those that every model has.
     "routes": {"language": ("", f"{HERE}.stages.serve.openai_routes:build")},

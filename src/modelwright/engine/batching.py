@@ -7,6 +7,7 @@ thread has taken for an example lately, so that whoever gets in is answered and 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -74,6 +75,7 @@ class Ticket:
 
     examples: Examples
     future: asyncio.Future[np.ndarray]
+    work: int
     timer: asyncio.TimerHandle | None = None
     begun: bool = False
     abandoned: bool = False
@@ -86,16 +88,18 @@ class _Shared:
     ready: threading.Condition = field(default_factory=threading.Condition)
     waiting: deque[Ticket] = field(default_factory=deque)
     examples: int = 0
+    # Of what waits, and of what is being computed: in units that take about equally long.
+    work: int = 0
     computing: int = 0
     began: float = 0.0
     closed: bool = False
 
 
 class Batcher:
-    """Owns the queue, the model thread and the measured seconds of an example."""
+    """Owns the queue, the model thread and the measured seconds of a unit of work, which is an example unless `work` counts others."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits, self.counts = limits, Counts()
+    def __init__(self, limits: Limits, work: Callable[[Examples], int] = len) -> None:
+        self.limits, self.counts, self._work_of = limits, Counts(), work
         self.seconds_of_example = 0.0
         self._shared = _Shared()
         self._waking = False
@@ -107,10 +111,10 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, args=(open_model, opened, loop), name="model", daemon=True)
         self._thread.start()
 
-    def wait_seconds(self, examples: int = 0) -> float:
-        """Return how long the last of some more examples would take to be answered, as far as one can tell."""
+    def wait_seconds(self, work: int = 0) -> float:
+        """Return how long the last of some more work would take to be answered, as far as one can tell."""
         shared = self._shared
-        ahead = shared.examples + shared.computing + examples
+        ahead = shared.work + shared.computing + work
         spent = time.monotonic() - shared.began if shared.computing else 0.0
         return max(0.0, ahead * self.seconds_of_example - min(spent, shared.computing * self.seconds_of_example))
 
@@ -124,9 +128,9 @@ class Batcher:
         """Whether anything waits or is being computed."""
         return bool(self._shared.waiting) or self._shared.computing > 0
 
-    def retry_after(self, examples: int = 1) -> float | None:
+    def retry_after(self, work: int = 1) -> float | None:
         """Return after how many seconds to try again, or nothing where there is room now."""
-        in_time = self.wait_seconds(examples) <= SLACK * self.limits.deadline_seconds
+        in_time = self.wait_seconds(work) <= SLACK * self.limits.deadline_seconds
         # What an idle model is about to begin does not wait.
         waiting = self.depth - (self._shared.computing == 0)
         if waiting < self.limits.queue and (in_time or not self.busy):
@@ -139,16 +143,18 @@ class Batcher:
         Raises:
             Full: no room; says when to try again.
         """
-        late = self.retry_after(len(examples))
+        work = self._work_of(examples)
+        late = self.retry_after(work)
         if late is not None:
             self.counts.refused += 1
             raise Full(late)
         loop = asyncio.get_running_loop()
-        ticket = Ticket(examples, loop.create_future())
+        ticket = Ticket(examples, loop.create_future(), work)
         ticket.timer = loop.call_later(self.limits.deadline_seconds, self._expire, ticket)
         with self._shared.ready:
             self._shared.waiting.append(ticket)
             self._shared.examples += len(examples)
+            self._shared.work += work
         # Once for all that the event loop has read in one go: what came together is computed together.
         if not self._waking:
             self._waking = True
@@ -191,6 +197,7 @@ class Batcher:
             if not ticket.begun and ticket in self._shared.waiting:
                 self._shared.waiting.remove(ticket)
                 self._shared.examples -= len(ticket.examples)
+                self._shared.work -= ticket.work
 
     def _work(
         self,
@@ -208,7 +215,7 @@ class Batcher:
         while tickets := self._next_batch():
             began = time.monotonic()
             outcomes = _answer_all(answer, tickets)
-            self._measured(time.monotonic() - began, sum(len(ticket.examples) for ticket in tickets))
+            self._measured(time.monotonic() - began, tickets)
             _tell(loop, self._deliver, list(zip(tickets, outcomes, strict=True)))
 
     def _next_batch(self) -> list[Ticket]:
@@ -232,24 +239,30 @@ class Batcher:
         """Take what fits into one batch; a request larger than a batch goes alone, its answers belong together."""
         shared = self._shared
         tickets: list[Ticket] = []
-        taken, most = 0, self.limits.batch
+        taken, work, most = 0, 0, math.inf
         if self.seconds_of_example:
-            most = min(most, int(SLICE * self.limits.deadline_seconds / self.seconds_of_example))
-        while shared.waiting and (not tickets or taken + len(shared.waiting[0].examples) <= most):
-            ticket = shared.waiting.popleft()
+            most = SLICE * self.limits.deadline_seconds / self.seconds_of_example
+        while shared.waiting:
+            ticket = shared.waiting[0]
+            fits = taken + len(ticket.examples) <= self.limits.batch and work + ticket.work <= most
+            if tickets and not fits:
+                break
+            shared.waiting.popleft()
             ticket.begun = True
             taken += len(ticket.examples)
+            work += ticket.work
             tickets.append(ticket)
         shared.examples -= taken
-        shared.computing, shared.began = taken, time.monotonic()
+        shared.work -= work
+        shared.computing, shared.began = work, time.monotonic()
         return tickets
 
-    def _measured(self, seconds: float, examples: int) -> None:
-        mean = seconds / examples
+    def _measured(self, seconds: float, tickets: Sequence[Ticket]) -> None:
+        mean = seconds / sum(ticket.work for ticket in tickets)
         before = self.seconds_of_example
         self.seconds_of_example = mean if before == 0 else before + NEWEST * (mean - before)
         self.counts.batches += 1
-        self.counts.examples += examples
+        self.counts.examples += sum(len(ticket.examples) for ticket in tickets)
 
     def _deliver(self, outcomes: Sequence[tuple[Ticket, np.ndarray | Exception]]) -> None:
         for ticket, outcome in outcomes:
@@ -284,7 +297,8 @@ def _answer_all(answer: Answer, tickets: Sequence[Ticket]) -> list[np.ndarray | 
     for ticket in tickets:
         own = answers[start : start + len(ticket.examples)]
         start += len(ticket.examples)
-        finite = len(own) == len(ticket.examples) and bool(np.isfinite(own).all())
+        # What is no array of numbers was looked at by whoever made it.
+        finite = len(own) == len(ticket.examples) and (own.dtype == object or bool(np.isfinite(own).all()))
         outcomes.append(own if finite else NonFinite("non-finite", where="the answer of the model"))
     return outcomes
 

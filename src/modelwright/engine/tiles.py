@@ -1,4 +1,4 @@
-"""Pictures of any size through a generator, tile by tile, so that memory does not grow with the picture.
+"""Pictures of any size through a generator, tile by tile, so that beside the picture itself memory is that of one row of tiles.
 
 H height, W width, T side of a tile.
 """
@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..tasks.style import as_objects
 from ..tasks.task import Examples
+from .batching import NonFinite
 from .pictures import as_pixels
 from .predictor import Predictor
 
@@ -18,24 +20,45 @@ from .predictor import Predictor
 TILE, OVERLAP = 512, 64
 
 
+def restyle_all(predictor: Predictor, examples: Examples) -> np.ndarray:
+    """Return each picture in the other style, at its own size: n examples -> (n,) object, each (height, width, 3) uint8.
+
+    Raises:
+        NonFinite: the model answers with NaN or infinity.
+    """
+    pictures = examples.columns["picture"] if "picture" in examples.columns else examples.columns["image"]
+    return as_objects([restyle(predictor, np.asarray(picture)) for picture in pictures])
+
+
 def restyle(predictor: Predictor, picture: np.ndarray, tile: int = TILE, overlap: int = OVERLAP) -> np.ndarray:
     """Return a picture in the other style, at its own size.
 
     Shapes: picture (height, width, 3) uint8 -> (height, width, 3) uint8
+
+    Raises:
+        NonFinite: the model answers with NaN or infinity.
     """
     height, width = picture.shape[:2]
     if max(height, width) <= tile:
         return as_pixels(_ask(predictor, picture[None]))[0]
-    total = np.zeros((height, width, 3), np.float32)
-    weight = np.zeros((height, width, 1), np.float32)
-    for top, bottom in _spans(height, tile, overlap):
+    styled = np.empty((height, width, 3), np.uint8)
+    total, weight = np.zeros((0, width, 3), np.float32), np.zeros((0, width, 1), np.float32)
+    spans = list(_spans(height, tile, overlap))
+    for number, (top, bottom) in enumerate(spans):
+        # What the row of tiles before has begun and not finished stays; the rest of this one is new.
+        fresh = bottom - top - len(total)
+        total, weight = (
+            np.concatenate([kept, np.zeros((fresh, *kept.shape[1:]), np.float32)]) for kept in (total, weight)
+        )
         for left, right in _spans(width, tile, overlap):
             answer = _ask(predictor, picture[None, top:bottom, left:right])[0].transpose(1, 2, 0)
             faded = _fade(bottom - top, overlap)[:, None, None] * _fade(right - left, overlap)[None, :, None]
-            total[top:bottom, left:right] += answer.astype(np.float32) * faded
-            weight[top:bottom, left:right] += faded
-    total /= weight
-    return as_pixels(total.transpose(2, 0, 1)[None])[0]
+            total[:, left:right] += answer.astype(np.float32) * faded
+            weight[:, left:right] += faded
+        done = spans[number + 1][0] - top if number + 1 < len(spans) else bottom - top
+        styled[top : top + done] = as_pixels((total[:done] / weight[:done]).transpose(2, 0, 1)[None])[0]
+        total, weight = total[done:], weight[done:]
+    return styled
 
 
 def _ask(predictor: Predictor, pictures: np.ndarray) -> np.ndarray:
@@ -43,6 +66,13 @@ def _ask(predictor: Predictor, pictures: np.ndarray) -> np.ndarray:
     learnt: dict[str, Any] = {**predictor.learnt, "height": pictures.shape[1], "width": pictures.shape[2]}
     columns = {"image": np.ascontiguousarray(pictures), "target": np.full(len(pictures), -1, np.int64)}
     answers: np.ndarray = predictor.predict(Examples(columns, learnt))
+    if not np.isfinite(answers).all():
+        raise NonFinite(
+            "the model answers with NaN or infinity",
+            where="a picture",
+            expected="finite numbers",
+            next_step="train anew",
+        )
     return answers
 
 

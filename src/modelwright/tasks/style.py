@@ -50,6 +50,9 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, pairs: bool) -> Examples
     Raises:
         DataError: no pictures of two kinds, or pairs that are not there.
     """
+    if "picture" in rows.columns and learnt is not None:
+        # Somebody asks about pictures, each at its own size.
+        return Examples({"picture": as_objects(rows.columns["picture"])}, learnt)
     if "image" not in rows.columns:
         raise DataError("the data has no pictures", where="data", expected="pictures of content and of style")
     content = np.asarray(rows.columns["image"])
@@ -76,6 +79,14 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, pairs: bool) -> Examples
         {"image": content, "style": style, "paired": paired, "target": np.full(len(content), -1, dtype=np.int64)},
         learnt,
     )
+
+
+def as_objects(pictures: list[np.ndarray]) -> np.ndarray:
+    """Return pictures of unequal size as one column."""
+    found = np.empty(len(pictures), dtype=object)
+    for place, picture in enumerate(pictures):
+        found[place] = picture
+    return found
 
 
 def collate(examples: Examples, indices: np.ndarray, room: Room = fresh) -> Batch:

@@ -32,6 +32,7 @@ SHOWN = {
     "burst": "test_the_rate_of_one_is_not_that_of_another (test_keys.py)",
     "inputs": "test_simple_questions_that_are_none (test_bad_requests.py)",
     "text_limit": "test_simple_questions_that_are_none (test_bad_requests.py)",
+    "pixel_limit": "test_what_is_no_picture_or_too_large_is_refused (test_restyled.py)",
     "body_limit": "test_sizes_names_and_verbs (test_bad_requests.py)",
     "header_seconds": "test_slow_clients_are_shown_out (test_process.py)",
     "body_seconds": "test_a_body_that_does_not_come (test_limits.py)",
@@ -157,6 +158,6 @@ def test_a_dry_run_shows_the_settings(release: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_release_without_a_door_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"task": {"kind": "style"}}))
-    with pytest.raises(RecipeError, match="a model of the task 'style' cannot be served yet"):
+    (tmp_path / "config.json").write_text(json.dumps({"task": {"kind": "sculpture"}}))
+    with pytest.raises(RecipeError, match="a model of the task 'sculpture' cannot be served yet"):
         read_served(tmp_path, "nobody")

@@ -21,11 +21,13 @@ from .feedback import COMMENT, KINDS, label_of, store_comment, store_feedback, s
 from .pages import about_page, playground_page
 from .refusal import Refused, bad
 from .service import GONE, Gone, Service
-from .simple import read_question
+from .simple import JSON, read_question
 from .strict import read_object, require_known, text_of
 from .tensors import HEADER, metadata, read_request, write_response
 
 NAME_LIMIT = 200
+# Where an answer is a file, its number stands in this header.
+NUMBER = "modelwright-answer"
 log = logging.getLogger("modelwright.serve")
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
@@ -55,7 +57,7 @@ async def server(service: Service, request: Request) -> Response:
 async def model(service: Service, request: Request) -> Response:
     """Describe the tensors of the model."""
     name, digest = _require_model(service, request)
-    return answer_json(metadata(name, digest, service.door.tensors, service.outputs))
+    return answer_json(metadata(name, digest, service.door.tensors, service.answers.tensors))
 
 
 async def model_ready(service: Service, request: Request) -> Response:
@@ -70,20 +72,20 @@ async def infer(service: Service, request: Request) -> Response:
     body = await request.body()
     header = request.headers.get(HEADER, "")
     asked, examples = await service.read(partial(_read_tensors, service, body, header), len(body))
-    probabilities = await service.ask(examples, request.receive)
-    answers = [service.told(row) for row in probabilities]
+    found = await service.ask(examples, request.receive)
     head: dict[str, Any] = {"model_name": name, "model_version": digest}
     if asked.id:
         head["id"] = asked.id
-    head["parameters"] = {"answers": " ".join(answer["id"] for answer in answers)}
-    values = {"probabilities": probabilities, "label": [answer["label"] for answer in answers]}
-    written = {tensor.name: (tensor, values[tensor.name]) for tensor in service.outputs}
-    content, headers = write_response(head, written, asked.outputs)
+    head["parameters"] = {"answers": " ".join(map(service.number, found))}
+    values = service.answers.values(found)
+    written = {tensor.name: (tensor, values[tensor.name]) for tensor in service.answers.tensors}
+    write = partial(write_response, head, written, asked.outputs)
+    content, headers = await service.read(write, 0, slow=service.answers.file is not None)
     return Response(content, 200, headers)
 
 
 def _read_tensors(service: Service, body: bytes, header: str) -> Any:
-    asked = read_request(body, header, service.door.tensors, service.outputs, service.settings.inputs)
+    asked = read_request(body, header, service.door.tensors, service.answers.tensors, service.settings.inputs)
     return asked, service.prepare(service.door.from_tensors(asked.values), [])
 
 
@@ -97,11 +99,16 @@ def _require_model(service: Service, request: Request, status: int = 404) -> tup
 
 
 async def predict(service: Service, request: Request) -> Response:
-    """Answer one input or a list of them."""
+    """Answer one input or a list of them; where an answer is a file, one comes as it is, unless JSON is asked for."""
     body = await request.body()
     kind = request.headers.get("content-type", "")
     examples, many = await service.read(partial(_read_simple, service, kind, body), len(body), service.door.slow)
-    answers = [service.told(row) for row in await service.ask(examples, request.receive)]
+    found = await service.ask(examples, request.receive)
+    file = service.answers.file
+    if file is not None and not many and JSON not in request.headers.get("accept", ""):
+        content = await service.read(partial(file, found[0]), 0, slow=True)
+        return Response(content, 200, {NUMBER: service.number(found[0])}, service.answers.kind)
+    answers = await service.read(lambda: [service.told(row) for row in found], 0, slow=file is not None)
     return answer_json({"answers": answers} if many else answers[0])
 
 
@@ -114,6 +121,8 @@ async def explain(service: Service, request: Request) -> Response:
     """Answer one input, with the probability of every class and how much each part of the input adds."""
     body = await request.body()
     kind = request.headers.get("content-type", "")
+    if service.explainer is None:
+        raise Refused(404, "what this model answers is not explained", expected="/predict")
     columns = await service.read(partial(_read_one, service, kind, body), len(body), service.door.slow)
     found = await service.explainer(service.ask_columns, service.door, columns)
     probabilities = found.pop("probabilities")
@@ -136,7 +145,7 @@ async def feedback(service: Service, request: Request) -> Response:
     found = read_object(await request.body())
     require_known(found, ("id", "right", "label", "comment"))
     answer = text_of(found.get("id"), "id", NAME_LIMIT)
-    label = label_of(service.store.secret, answer, service.served.classes)
+    label = label_of(service.store.secret, answer, service.answers.names)
     if not isinstance(found.get("right"), bool):
         raise bad("right", "the field is missing" if "right" not in found else "not a boolean", "true or false")
     right_label = text_of(found.get("label", ""), "label", NAME_LIMIT)
@@ -173,7 +182,7 @@ async def metrics(service: Service, request: Request) -> Response:
 
 async def playground(service: Service, request: Request) -> Response:
     """Show the page on which to try the model."""
-    page = playground_page(service.served, service.door, service.settings)
+    page = playground_page(service.served, service.door, service.settings, explains=service.explainer is not None)
     return Response(page.html, headers=page.headers)
 
 
@@ -198,7 +207,6 @@ def build_application(service: Service) -> FastAPI:
     app = FastAPI(title=service.served.name, version=service.served.digest[:12], docs_url=None, redoc_url=None)
     door = service.door
     html = partial(responses, {"type": "string"}, content="text/html")
-    asking = (415, *documented.ASKING)
     routes: list[tuple[str, str, Handler, dict[int | str, Any], dict[str, Any]]] = [
         ("GET", "/", playground, html(), {}),
         ("GET", "/about", about, html(), {}),
@@ -206,12 +214,14 @@ def build_application(service: Service) -> FastAPI:
         ("GET", "/v2/health/live", live, responses(documented.LIVE), {}),
         ("GET", "/v2/health/ready", ready, _with_unready(responses(documented.READY)), {}),
         ("GET", "/v2", server, responses(documented.OBJECT), {}),
-        ("POST", "/predict", predict, responses(documented.ANSWERS, *asking), question_of(door, many=True)),
-        ("POST", "/explain", explain, responses(documented.EXPLANATION, *asking), question_of(door, many=False)),
+        ("POST", "/predict", predict, documented.answers_of(service.answers), question_of(door, many=True)),
         ("POST", "/feedback", feedback, responses(documented.THANKS), body_of(documented.FEEDBACK)),
         ("GET", "/feedback/summary", feedback_summary, responses(documented.OBJECT), {}),
         ("GET", "/metrics", metrics, responses({"type": "string"}, content="text/plain"), {}),
     ]
+    if service.explainer is not None:
+        asked = question_of(door, many=False)
+        routes.append(("POST", "/explain", explain, responses(documented.EXPLANATION, 415, *documented.ASKING), asked))
     name, digest = service.served.name, service.served.digest[:12]
     for base, path in (
         ("/v2/models/{model}", path_of(model=name)),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from .door import Door, Tensor
+from .door import Answers, Door, Tensor
 from .refusal import REASONS
 
 ALWAYS = (400, 401, 403, 408, 413, 429, 500)
@@ -23,17 +23,6 @@ ERROR = {
 }
 NUMBER, TEXT = {"type": "number"}, {"type": "string"}
 RANKED = {"type": "object", "required": ["label", "probability"], "properties": {"label": TEXT, "probability": NUMBER}}
-ANSWER = {
-    "type": "object",
-    "required": ["id", "label", "probability", "runners_up"],
-    "properties": {"id": TEXT, "label": TEXT, "probability": NUMBER, "runners_up": {"type": "array", "items": RANKED}},
-}
-ANSWERS = {
-    "oneOf": [
-        ANSWER,
-        {"type": "object", "required": ["answers"], "properties": {"answers": {"type": "array", "items": ANSWER}}},
-    ]
-}
 EXPLANATION = {
     "type": "object",
     "required": ["id", "label", "probability", "probabilities", "method", "parts"],
@@ -120,6 +109,16 @@ def responses(good: dict[str, Any] | None, *more: int, content: str = "applicati
         found[200]["content"] = {content: {"schema": good}}
     for code in sorted({*ALWAYS, *more}):
         found[code] = {"description": REASONS[code], "content": {"application/json": {"schema": ERROR}}}
+    return found
+
+
+def answers_of(answers: Answers) -> dict[int | str, Any]:
+    """Return what `/predict` answers: what is said of one, or of each of a list; or a file, where an answer is one."""
+    one = answers.schema
+    several = {"type": "object", "required": ["answers"], "properties": {"answers": {"type": "array", "items": one}}}
+    found = responses({"oneOf": [one, several]}, 415, *ASKING)
+    if answers.kind:
+        found[200]["content"][answers.kind] = {"schema": {"type": "string", "format": "binary"}}
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...tasks.task import Examples
+
 Columns = dict[str, Any]
 # name -> values of a tensor, in the shape that its specification has; BYTES as a list of str, bytes or None
 Values = dict[str, Any]
@@ -33,6 +35,30 @@ class Hidden:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What a model answers, and how that is told."""
+
+    tensors: tuple[Tensor, ...]
+    # What an answer may be called in the feedback; the class, where there are classes.
+    names: list[str]
+    # predictor -> (examples -> answers, one each), in the model thread
+    compute: Callable[[Any], Callable[[Examples], np.ndarray]]
+    # answers -> values of the tensors
+    values: Callable[[np.ndarray], Values]
+    # one answer -> which of the names it has
+    which: Callable[[np.ndarray], int]
+    # one answer -> what is said of it
+    tell: Callable[[np.ndarray], dict[str, Any]]
+    # JSON Schema of what is said of one, beside its id.
+    schema: dict[str, Any]
+    # How much work examples are, in units that take about equally long.
+    work: Callable[[Examples], int] = len
+    # Where an answer is a file: the type of its content, and one answer -> its bytes.
+    kind: str = ""
+    file: Callable[[np.ndarray], bytes] | None = None
+
+
+@dataclass(frozen=True)
 class Door:
     """What the server knows of a modality."""
 
@@ -51,6 +77,8 @@ class Door:
     example: Any
     # What a page needs to offer a form: for a table, the columns and their categories.
     form: tuple[dict[str, Any], ...] = ()
+    # What is answered, where it is not the probabilities of classes.
+    answers: Answers | None = None
     # Whether even a small input takes long to read, as a compressed picture may.
     slow: bool = False
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from ...core.errors import DataError
+from ...core.errors import DataError, RecipeError
+from ...core.files import write_bytes
 from ...sources.files import read_bytes
+from ...sources.images import decode
+from .simple import JSON
 
 # Longer than this is no name of a file.
 NAME_LIMIT = 256
@@ -18,23 +22,38 @@ NAME_LIMIT = 256
 PATIENCE_SECONDS = 5.0
 
 
-def ask_once(address: str, key: str, question: str, certificate: str, seconds: float) -> dict[str, Any]:
+def ask_once(
+    address: str, key: str, question: str, certificate: str, seconds: float, out: Path | None = None
+) -> dict[str, Any]:
     """Send one question to `/predict`: a text, a JSON object of fields, or a file of either or of a picture.
+
+    An answer that is a picture is written to `out`, where that is given.
 
     Raises:
         DataError: the question cannot be read, or was not answered; says what the server said.
     """
     kind, body = _body_of(key, question)
     request = Request(f"{address}/predict", body, {"Content-Type": kind})
+    began = time.perf_counter()
     try:
         with urlopen(request, timeout=seconds + PATIENCE_SECONDS, context=_trusting(certificate)) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+            given, content = answer.headers.get_content_type(), answer.read()
+            took = round(time.perf_counter() - began, 4)
     except HTTPError as error:
         said = json.loads(error.read() or b"{}").get("error", error.reason)
         raise DataError(f"answered with {error.code}: {said}", where=question[:40], expected="an answer") from None
     except URLError as error:
         raise DataError(f"no answer: {error.reason}", where=address, expected="an answer over HTTP") from None
+    if given == JSON:
+        found: dict[str, Any] = json.loads(content)
+        if out is not None:
+            raise RecipeError("the answer is no picture", where="serve --out", next_step="leave --out away")
+        return found
+    pixels = decode(content)
+    if out is not None:
+        write_bytes(out, content)
+    kept = {"picture": str(out) if out else "", "bytes": len(content), "seconds": took}
+    return {**kept, "height": pixels.shape[0], "width": pixels.shape[1]}
 
 
 def _body_of(key: str, question: str) -> tuple[str, bytes]:

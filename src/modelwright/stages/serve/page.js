@@ -18,6 +18,7 @@
     const headers = { "Content-Type": type || "application/json" };
     if (session()) headers.Authorization = `Bearer ${session()}`;
     const answer = await fetch(path, { method: "POST", headers, body: type ? body : JSON.stringify(body) });
+    if (answer.ok && data.kind && answer.headers.get("Content-Type") === data.kind) return { id: answer.headers.get("modelwright-answer"), file: await answer.blob() };
     const found = await answer.json();
     if (!answer.ok) { if (answer.status === 401 && $("key-box")) $("key-box").hidden = false; throw new Error(found.error || answer.statusText); }
     return found;
@@ -36,6 +37,7 @@
 
   let file = null, answer = null;
   const image = data.key === "image", text = data.key === "text";
+  $("explain").hidden = !data.explains; $("right-box").hidden = !data.classes.length;
   $("drop").hidden = !image; $("text").hidden = !text; $("fields").hidden = data.key !== "fields";
   $("key").value = session();
   $("key-form").addEventListener("submit", (event) => event.preventDefault());
@@ -70,6 +72,14 @@
     label.textContent = name; fill.style.setProperty("width", `${Math.min(100, Math.max(0, share * 100))}%`); value.textContent = number; if (down) track.className = "down";
     track.append(fill); item.append(label, track, value); return item;
   };
+  const styled = (found, milliseconds) => {
+    answer = found;
+    for (const [name, blob] of [["before", file], ["after", found.file]]) { URL.revokeObjectURL($(name).src); $(name).src = URL.createObjectURL(blob); }
+    $("after").onload = () => { const side = $("after"); side.classList.toggle("small", side.naturalWidth < 220); $("before").className = side.className; $("took").textContent = `${side.naturalWidth} × ${side.naturalHeight}, ${milliseconds} ms`; };
+    $("save").href = $("after").src;
+    $("pair").hidden = false; $("label").hidden = $("bars").hidden = true;
+    $("result").hidden = false; $("thanks").hidden = true; $("wrong-box").hidden = true;
+  };
   const show = (found) => {
     answer = found;
     $("label").textContent = found.label;
@@ -77,7 +87,7 @@
     $("bars").replaceChildren(...ranked.map((item) => bar(item.label, item.probability, `${(item.probability * 100).toFixed(1)} %`)));
     $("result").hidden = false; $("thanks").hidden = true; $("wrong-box").hidden = true;
   };
-  const ask = async () => { $("why-box").hidden = true; if (image) wipe(); show(await send("/predict")); };
+  const ask = async () => { $("why-box").hidden = true; if (image) wipe(); const began = performance.now(), found = await send("/predict"); if (found.file) styled(found, Math.round(performance.now() - began)); else show(found); };
   const why = async () => {
     const found = await send("/explain");
     show(found);

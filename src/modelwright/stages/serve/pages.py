@@ -31,10 +31,11 @@ class Page:
     headers: dict[str, str]
 
 
-def playground_page(served: Served, door: Door, settings: Serve) -> Page:
+def playground_page(served: Served, door: Door, settings: Serve, explains: bool) -> Page:
     """Return the page on which to try the model."""
     public = is_public(settings.host)
-    told = {"key": door.key, "classes": served.classes, "form": list(door.form)}
+    told = {"key": door.key, "classes": served.classes, "form": list(door.form), "explains": explains}
+    told["kind"] = door.answers.kind if door.answers else ""
     return _page(
         "playground.html", served, told, ("/about", "About this model", "关于此模型"), "" if public else "hidden"
     )

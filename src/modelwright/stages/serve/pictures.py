@@ -30,9 +30,9 @@ def build(learnt: dict[str, Any], settings: Serve) -> Door:
         tensors=(Tensor("image", "UINT8", (-1, *shape)),),
         schema={"type": "string", "contentEncoding": "base64", "description": "a picture file such as PNG or JPEG"},
         from_tensors=_from_tensors,
-        from_items=partial(_from_items, shape=shape),
+        from_items=partial(_from_items, shape=shape, most=settings.pixel_limit),
         hide=_hide,
-        example=_grey_picture(shape),
+        example=grey_picture(shape),
         slow=True,
     )
 
@@ -41,12 +41,17 @@ def _from_tensors(values: Values) -> Columns:
     return {"image": values["image"]}
 
 
-def _from_items(items: list[Any], names: list[str], shape: tuple[int, int, int]) -> Columns:
+def _from_items(items: list[Any], names: list[str], shape: tuple[int, int, int], most: int) -> Columns:
     mode: Any = "grey" if shape[2] == 1 else "rgb"
-    return {"image": np.stack([_picture(*pair, shape[:2], mode) for pair in zip(items, names, strict=True)])}
+    return {"image": np.stack([picture_of(*pair, shape[:2], mode, most) for pair in zip(items, names, strict=True)])}
 
 
-def _picture(item: Any, field: str, size: tuple[int, int], mode: Any) -> np.ndarray:
+def picture_of(item: Any, field: str, size: Any, mode: Any, most: int) -> np.ndarray:
+    """Return the picture in a file or in its base64; `size` is (height, width), or auto for its own.
+
+    Raises:
+        Refused: 400, it is none, or has more pixels than are allowed.
+    """
     if not isinstance(item, bytes):
         if not isinstance(item, str):
             raise bad(field, short(item), "a picture file in base64")
@@ -55,13 +60,15 @@ def _picture(item: Any, field: str, size: tuple[int, int], mode: Any) -> np.ndar
         except (binascii.Error, ValueError):
             raise bad(field, "this is not base64", "a picture file in base64") from None
     try:
-        picture: np.ndarray = decode(item, size, mode)
+        picture: np.ndarray = decode(item, size, mode, most)
     except DataError as error:
-        raise bad(field, error.problems[0].found, "a picture such as PNG or JPEG") from None
+        problem = error.problems[0]
+        raise bad(field, problem.found, problem.expected or "a picture such as PNG or JPEG") from None
     return picture
 
 
-def _grey_picture(shape: tuple[int, int, int]) -> str:
+def grey_picture(shape: tuple[int, ...]) -> str:
+    """Return a grey picture of a height and width, as a PNG in base64."""
     stream = io.BytesIO()
     Image.new("L", (shape[1], shape[0]), 128).save(stream, format="PNG")
     return base64.b64encode(stream.getvalue()).decode()

@@ -41,10 +41,11 @@ def serve(
     tell: Callable[[str], None],
     open_model: Open | None = None,
     question: str = "",
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Serve a release until SIGTERM or SIGINT; return what there is to say of it. `tell` is given the address when it is ready.
 
-    With a question, it is asked over HTTP, its answer is returned under `found`, and serving ends.
+    With a question, it is asked over HTTP, its answer is returned under `found` (a picture is written to `out`), and serving ends.
 
     Raises:
         DamagedArtifact: the release is not what was signed, or does not answer as it did in training.
@@ -66,20 +67,20 @@ def serve(
                 from .service import read_served
 
                 server = Server(read_served(release, signer), settings, store, journal)
-                asking = partial(_ask, question, server, tls.get("ssl_certfile", "")) if question else None
+                asking = partial(_ask, question, out, server, tls.get("ssl_certfile", "")) if question else None
                 return server.run(listener, tls, tell, open_model, asking)
     finally:
         store.close()
 
 
-def _ask(question: str, server: Server, certificate: str, address: str) -> dict[str, Any]:
+def _ask(question: str, out: Path | None, server: Server, certificate: str, address: str) -> dict[str, Any]:
     """Ask as a client on this machine would; an address that stands for all of them is no name to call."""
     from .once import ask_once
 
     for anywhere in ("//0.0.0.0:", "//[::]:"):
         address = address.replace(anywhere, "//localhost:")
     service = server.service
-    return ask_once(address, service.door.key, question, certificate, service.settings.deadline_ms / 1e3)
+    return ask_once(address, service.door.key, question, certificate, service.settings.deadline_ms / 1e3, out)
 
 
 def settings_for(release: Path, overrides: tuple[str, ...]) -> Serve:

@@ -22,7 +22,8 @@ from ...engine.predictor import LEARNT, Predictor
 from ...sources.rows import Rows
 from ...tasks.task import Examples
 from ...tasks.vocabulary import Vocabulary
-from .door import Columns, Door, Tensor, rows_in
+from . import classes
+from .door import Answers, Columns, Door, rows_in
 from .feedback import mark
 from .keys import Ring
 from .measures import Measures
@@ -31,7 +32,6 @@ from .refusal import Refused, bad
 from .settings import Serve
 from .store import Store
 
-RUNNERS_UP = 3
 # Threads that decode pictures and large bodies, so that the event loop never waits for them.
 READERS = 2
 # Bytes of a body that is read where it arrives.
@@ -68,8 +68,8 @@ class Served:
 
     @cached_property
     def classes(self) -> list[str]:
-        """The labels, in the order of the probabilities."""
-        return [str(label) for label in self.learnt["classes"]]
+        """The labels, in the order of the probabilities; none where no class is answered."""
+        return [str(label) for label in self.learnt.get("classes", ())]
 
 
 def read_served(folder: Path, signer: str) -> Served:
@@ -86,7 +86,7 @@ def read_served(folder: Path, signer: str) -> Served:
             expected=f"one of the tasks {', '.join(registry.names('door'))}",
         )
     recipe, learnt = read_json(folder / "recipe.json"), read_json(folder / LEARNT)
-    if "classes" not in learnt:
+    if "classes" not in learnt and "pixels" not in learnt:
         # What a language model chooses from are its tokens.
         vocabulary = Vocabulary(learnt)
         learnt = {**learnt, "classes": [vocabulary.name(token) for token in range(vocabulary.size)]}
@@ -108,14 +108,15 @@ class Service:
     def __init__(self, served: Served, settings: Serve, store: Store) -> None:
         self.served, self.settings, self.store = served, settings, store
         self.door: Door = registry.function_of("door", served.modality)(served.learnt, settings)
-        self.explainer = registry.function_of("explainer", served.modality)
-        self.outputs = (Tensor("probabilities", "FP64", (-1, len(served.classes))), Tensor("label", "BYTES", (-1,)))
+        explained = served.modality in registry.names("explainer")
+        self.explainer = registry.function_of("explainer", served.modality) if explained else None
+        self.answers: Answers = self.door.answers or classes.build(served.classes)
         self.ring = Ring(store)
         self.rate = Rate(settings.rate, settings.burst, time.monotonic)
         self.words_rate = Rate(WORDS_RATE, WORDS_BURST, time.monotonic)
         self.measures = Measures(served.name, served.digest[:12])
         limits = Limits(settings.batch, settings.delay_ms / 1e3, settings.queue, settings.deadline_ms / 1e3)
-        self.batcher = Batcher(limits)
+        self.batcher = Batcher(limits, self.answers.work)
         self.started = time.monotonic()
         self.draining = False
         self.failure: BaseException | None = None
@@ -140,9 +141,11 @@ class Service:
 
         def opened_here() -> Callable[..., np.ndarray]:
             self._opened = open_model(self.served.folder, self.settings.threads)
+            compute = self.answers.compute(self._opened)
             one = read_golden(self.served.folder)[0].take(np.zeros(1, dtype=np.int64))
-            self.batcher.seconds_of_example = min(_seconds(self._opened.predict, one) for _ in range(TRIES))
-            return self._opened.predict
+            seconds = min(_seconds(compute, one) for _ in range(TRIES))
+            self.batcher.seconds_of_example = seconds / self.answers.work(one)
+            return compute
 
         def told(error: BaseException | None) -> None:
             if error is None:
@@ -164,7 +167,7 @@ class Service:
         return await self.ask(await self.read(lambda: self.prepare(columns, []), 0, slow=True))
 
     async def ask(self, examples: Examples, receive: Receive | None = None) -> np.ndarray:
-        """Return the probabilities of each example.
+        """Return the answer to each example.
 
         Raises:
             Refused: no room, too late, or a failure of the model.
@@ -186,7 +189,9 @@ class Service:
         except Expired as error:
             raise Refused(504, error.problems[0].found, expected=error.problems[0].expected) from None
         except NonFinite:
-            raise Refused(500, "non-finite", field="probabilities", expected="finite numbers from the model") from None
+            raise Refused(
+                500, "non-finite", field=self.answers.tensors[0].name, expected="finite numbers from the model"
+            ) from None
         except asyncio.CancelledError:
             if ticket.abandoned:
                 raise Gone from None
@@ -216,12 +221,13 @@ class Service:
             problem = error.problems[0]
             raise bad(problem.where, problem.found, problem.expected) from None
 
-    def told(self, probabilities: np.ndarray) -> dict[str, Any]:
-        """Return what is said of one row: the number of the answer, the label and the runners-up."""
-        order = np.argsort(-probabilities, kind="stable")[: RUNNERS_UP + 1].tolist()
-        classes = self.served.classes
-        ranked = [{"label": classes[index], "probability": float(probabilities[index])} for index in order]
-        return {"id": mark(self.store.secret, order[0]), **ranked[0], "runners_up": ranked[1:]}
+    def told(self, answer: np.ndarray) -> dict[str, Any]:
+        """Return what is said of one answer, with its number."""
+        return {"id": self.number(answer), **self.answers.tell(answer)}
+
+    def number(self, answer: np.ndarray) -> str:
+        """Return a number by which people can speak of an answer."""
+        return mark(self.store.secret, self.answers.which(answer))
 
     def summary(self) -> dict[str, Any]:
         """Return what there is to say of serving so far."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ...core.settings import Bytes, Seconds, Sequence, Settings
+from ...sources.images import DEFAULT_MAX_PIXELS, PILLOW_MAX_PIXELS
 
 
 class Serve(Settings):
@@ -35,6 +36,9 @@ class Serve(Settings):
     burst: Annotated[int, Field(ge=1)] = Field(20, description="requests that may come at once before the rate holds")
     inputs: Annotated[int, Field(ge=1, le=100_000)] = Field(256, description="inputs in one request at most")
     text_limit: Annotated[int, Field(ge=1)] = Field(100_000, description="characters of one text at most")
+    pixel_limit: Annotated[int, Field(ge=1, le=PILLOW_MAX_PIXELS)] = Field(
+        DEFAULT_MAX_PIXELS, description="pixels of one picture at most; more is refused by its header"
+    )
     body_limit: Annotated[Bytes, Field(gt=0)] = Field(
         8 * 2.0**20, description="bytes of a request body at most; more is refused before it is read"
     )
