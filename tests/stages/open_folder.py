@@ -66,3 +66,14 @@ def write_conversations(file: Path, count: int = 80) -> None:
                 {"role": "assistant", "content": "spam" if number % 10 < 4 else "ham"},
             ]
             stream.write(json.dumps({"messages": said, "group": str(number // 2)}) + "\n")
+
+
+def write_pairs(file: Path, count: int = 100) -> None:
+    """Write pairs of answers: the better one follows from the first word of the message."""
+    dice = np.random.default_rng(6)
+    with file.open("w", encoding="utf-8") as stream:
+        for number in range(count):
+            words = [WORDS[number % 10], *dice.choice(WORDS, size=int(dice.integers(1, 4))).tolist()]
+            answers = ["spam", "see you at home"] if number % 10 < 4 else ["see you at home", "spam"]
+            pair = {"prompt": " ".join(words), "chosen": answers[0], "rejected": answers[1]}
+            stream.write(json.dumps(pair) + "\n")

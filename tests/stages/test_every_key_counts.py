@@ -83,6 +83,7 @@ ELSEWHERE = {
     "train.layout": "test_every_layout_trains_as_one_process (parity/test_layouts.py)",
     "train.on": "test_workers_of_ray_train_as_processes_do (app/test_launch_on_ray.py)",
     "train.adversarial": "test_a_changed_key_changes_what_is_learnt (test_style.py)",
+    "train.preference": "test_a_changed_key_changes_what_is_learnt (test_preferences.py)",
     "train.resample": "test_resampling_changes_what_is_learnt_of_unequal_classes (test_diagnosis.py)",
     "train.privacy": "test_privacy_keys (test_train_privately.py)",
     "train.subset.share": "test_a_share_of_the_training_part (test_train_privately.py)",

@@ -180,11 +180,13 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     # Model -> how its blocks are cut over processes, where they are.
     "pieces": {
         "decoder": ("", f"{HERE}.models.cuts:cut_decoder"),
+        "open_weights": ("", f"{HERE}.models.cuts:cut_decoder"),
         "transformer": ("", f"{HERE}.models.cuts:cut_transformer"),
     },
     # Model -> how it is gone through block by block.
     "walk": {
         "decoder": ("", f"{HERE}.models.walks:walk_decoder"),
+        "open_weights": ("", f"{HERE}.models.walks:walk_decoder"),
         "transformer": ("", f"{HERE}.models.walks:walk_transformer"),
     },
     # Model -> what turns the name of a parameter into the one that it has in the model outside.
@@ -284,6 +286,12 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "methods.adversarial.settings",
         none="NoAdversary engine.adversarial:build_none",
         gan="Gan engine.adversarial:build_discriminators",
+    ),
+    # What becomes of the gains of pairs of answers; nothing where no pair is compared.
+    "preference": _parts(
+        "methods.preference.settings",
+        none="NoPreference methods.preference.dpo:build_none",
+        dpo="Dpo methods.preference.dpo:build_dpo",
     ),
     "averaging": _parts(
         "methods.optimisation.averaging_settings",

@@ -14,6 +14,8 @@ from ..core import registry
 from ..core.errors import DamagedArtifact
 from ..core.files import read_json, write_json
 from ..core.formats import recognise
+from ..tasks.pairs import REFERENCE, with_reference
+from ..tasks.preferences import likelihoods
 from ..tasks.task import Examples, Task
 
 CONFIG, LEARNT, WEIGHTS = "config.json", "preprocessing.json", "model.safetensors"
@@ -184,11 +186,32 @@ def losses_in_batches(network: Any, task: Task, examples: Examples) -> tuple[np.
     return torch.cat(losses).double().numpy(), torch.cat(sizes).double().numpy()
 
 
+def likelihoods_in_batches(
+    network: Any, task: Task, pairs: Examples, heed: Callable[[int], object] = lambda done: None
+) -> np.ndarray:
+    """Return what a network finds of both answers of each pair; `heed` hears how many are done, and may raise.
+
+    Shapes: n pairs -> (n, 2) float64
+    Units: nats
+    """
+    import torch
+
+    # Whatever stands for a reference lets batches hold both answers.
+    both = with_reference(pairs, np.zeros((len(pairs), 2)))
+    found = [torch.zeros(0, 2)]
+    with torch.inference_mode():
+        for indices in in_batches(both):
+            heed(int(indices[0]))
+            found.append(likelihoods(network, task.collate(both, indices)))
+    return torch.cat(found).double().numpy()
+
+
 def in_batches(examples: Examples) -> Iterator[np.ndarray]:
     """Yield the indices of all examples, as many at a time as are answered at once."""
     learnt, at_once = examples.learnt, BATCH
     if "end" in learnt:
-        at_once = max(1, min(BATCH, TOKENS // learnt["length"]))
+        sequences = 2 if REFERENCE in examples.columns else 1
+        at_once = max(1, min(BATCH, TOKENS // learnt["length"]) // sequences)
     if "pixels" in learnt:
         at_once = max(1, min(BATCH, PIXELS // (learnt["height"] * learnt["width"])))
     for start in range(0, len(examples), at_once):

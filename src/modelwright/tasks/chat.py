@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The column of conversations, and the key of what was learnt that says there were some; the column of which tokens count.
 MESSAGES, COUNTED = "messages", "counted"
+# Tokens, which of them count, and the characters and bytes of what counts.
+Encoded = tuple[np.ndarray, np.ndarray, int, int]
 
 
 def converse(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base: Path) -> Examples:
@@ -33,27 +35,35 @@ def converse(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base
     cells = rows.columns[MESSAGES]
     conversations = [_read(cell, origin) for cell, origin in zip(cells, rows.origins, strict=True)]
     if learnt is None:
+        texts = texts_of(conversations, settings.template)
         learnt = {
-            **learn_vocabulary(
-                _texts(conversations, settings.template), settings.tokens, settings.vocabulary, settings.least, base
-            ),
+            **learn_vocabulary(texts, settings.tokens, settings.vocabulary, settings.least, base),
             "length": settings.length,
             MESSAGES: True,
         }
         if settings.template:
             learnt["template"] = settings.template
+    require_template(learnt)
+    vocabulary = Vocabulary(learnt)
+    found = [
+        encode_conversation(vocabulary, learnt, messages, origin)
+        for messages, origin in zip(conversations, rows.origins, strict=True)
+    ]
+    return examples_of(found, learnt)
+
+
+def require_template(learnt: dict[str, Any]) -> None:
+    """Check that messages can become a text.
+
+    Raises:
+        DataError: there is no template.
+    """
     if not learnt.get("template"):
         raise DataError(
             "there is no template that makes a text of messages",
             where="task.template",
             expected="one, or task.tokens: hf:PATH of a model that has one",
         )
-    vocabulary = Vocabulary(learnt)
-    found = [
-        _encode(vocabulary, learnt, messages, origin)
-        for messages, origin in zip(conversations, rows.origins, strict=True)
-    ]
-    return _examples(found, learnt)
 
 
 def ask(texts: Sequence[str], learnt: dict[str, Any]) -> Examples:
@@ -69,7 +79,7 @@ def ask(texts: Sequence[str], learnt: dict[str, Any]) -> Examples:
         counted = np.zeros(len(tokens), dtype=np.uint8)
         counted[-1] = 1
         found.append((np.asarray(tokens), counted, 0, 0))
-    return _examples(found, learnt)
+    return examples_of(found, learnt)
 
 
 def prompt_tokens(vocabulary: Vocabulary, prompt: str) -> list[int]:
@@ -92,7 +102,7 @@ def _said(text: str, learnt: dict[str, Any], vocabulary: Vocabulary) -> list[int
     return prompt_tokens(vocabulary, prompt)
 
 
-def _texts(conversations: list[list[dict[str, str]]], template: str) -> list[str]:
+def texts_of(conversations: list[list[dict[str, str]]], template: str) -> list[str]:
     """Return the texts that a vocabulary is learnt from: with the words of the template, which are read, too."""
     try:
         return [render(template, messages, to_answer=False) for messages in conversations]
@@ -117,12 +127,13 @@ def _read(cell: Any, origin: str) -> list[dict[str, str]]:
     return messages
 
 
-def _encode(
-    vocabulary: Vocabulary, learnt: dict[str, Any], messages: list[dict[str, str]], origin: str
-) -> tuple[np.ndarray, np.ndarray, int, int]:
+def encode_conversation(
+    vocabulary: Vocabulary, learnt: dict[str, Any], messages: list[dict[str, str]], origin: str, before: int = 0
+) -> Encoded:
     """Return the tokens of a conversation, which of them are to be predicted, and the characters and bytes of the answers.
 
-    Pieces are encoded one by one, as they are when a model is asked: what it is given then, and what it adds.
+    Pieces are encoded one by one, as they are when a model is asked: what it is given then, and what it adds. Of answers among
+    the first messages, `before` in number, none is predicted.
     """
     try:
         found = pieces(learnt["template"], messages, learnt.get("specials"))
@@ -135,24 +146,28 @@ def _encode(
         ) from None
     tokens: list[int] = []
     counted: list[int] = []
-    for text, answer in found:
+    passed_over = sum(item["role"] == ANSWERS for item in messages[:before])
+    for number, (text, answer) in enumerate(found):
         new = vocabulary.encode(text).tokens.tolist() if tokens or answer else prompt_tokens(vocabulary, text)
         # What stands behind the end of an answer is the template's, not the answer's.
         ends = len(new) - new[::-1].index(vocabulary.end) if vocabulary.end in new else len(new)
         tokens += new
-        counted += [int(answer and place < ends) for place in range(len(new))]
+        # Every second piece is an answer.
+        counts = answer and number // 2 >= passed_over
+        counted += [int(counts and place < ends) for place in range(len(new))]
     # Nothing that comes after the last answer is of any use; and an answer must end, whether the template says so or not.
     last = len(counted) - counted[::-1].index(1) if 1 in counted else 0
     if last and tokens[last - 1] != vocabulary.end:
         tokens[last:], counted[last:], last = [vocabulary.end], [1], last + 1
     kept = slice(max(0, last - learnt["length"] - 1), last)
-    answers = [item["content"] for item in messages if item["role"] == ANSWERS]
+    answers = [item["content"] for item in messages[before:] if item["role"] == ANSWERS]
     characters, in_bytes = sum(map(len, answers)), sum(len(text.encode("utf-8", "surrogatepass")) for text in answers)
     # Nothing stands before the first token that is read, so it cannot be predicted.
     return np.asarray(tokens[kept]), np.asarray([0, *counted[kept][1:]], dtype=np.uint8), characters, in_bytes
 
 
-def _examples(found: list[tuple[np.ndarray, np.ndarray, int, int]], learnt: dict[str, Any]) -> Examples:
+def examples_of(found: list[Encoded], learnt: dict[str, Any]) -> Examples:
+    """Return what was encoded as examples, one for each."""
     kind = np.uint16 if learnt["size"] <= 1 << 16 else np.uint32
     lengths = np.asarray([len(tokens) for tokens, *_ in found], dtype=np.int64)
     stop = np.cumsum(lengths)

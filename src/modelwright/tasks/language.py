@@ -2,7 +2,8 @@
 
 An example is a document, or a window of one that is longer than the model's length. The examples of a batch are packed
 into rows; a token sees those of its own example alone, and the loss of an example is the mean over its own tokens. Of a
-conversation only the tokens of the answers are predicted (tasks.chat).
+conversation only the tokens of the answers are predicted (tasks.chat). A pair of answers is the better one alone, until the
+likelihoods of both under a reference are known: then it is two sequences (tasks.pairs).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from .chat import COUNTED, MESSAGES, ask, converse
+from .pairs import REFERENCE, REJECTED, REJECTED_COUNTED, has_pairs, pair_up
 from .ragged import Ragged
 from .settings import Language
 from .task import Batch, Examples, Room, Task, fresh
@@ -47,8 +49,8 @@ def build(settings: Language, base: Path = Path()) -> Task:
 
 
 def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base: Path) -> Examples:
-    """Turn rows with a column `text` into windows, or rows with a column `messages` into conversations; without `learnt`, learn
-    the vocabulary from these rows.
+    """Turn rows with a column `text` into windows, with a column `messages` into conversations, with columns `chosen` and
+    `rejected` into pairs of answers; without `learnt`, learn the vocabulary from these rows.
 
     Only the windows of the part that is learnt from may overlap: elsewhere each token is predicted once.
 
@@ -56,13 +58,15 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base
         DataError: there is no text and no conversation.
     """
     texts = rows.columns.get("text")
+    if texts is None and has_pairs(rows.columns):
+        return pair_up(rows, learnt, settings, base)
     if texts is None and MESSAGES in rows.columns:
         return converse(rows, learnt, settings, base)
     if texts is None:
         raise DataError(
             f"the data has no text, only {', '.join(rows.columns)}",
             where="data",
-            expected="a column of text, or one of conversations called messages",
+            expected="a column of text, one of conversations called messages, or two of answers called chosen and rejected",
             next_step="name it: data.text: [COLUMN], or read plain files by data.kind: text with label: none",
         )
     if learnt is not None and learnt.get(MESSAGES):
@@ -128,13 +132,18 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: 
     """Make a batch: its examples packed into as few rows as first fit, longest first, finds; or into a frame that has more.
 
     Shapes: indices (b,) -> inputs.tokens (r, t) int64, targets (r, t) int64; where a row holds several examples also
-        inputs.document (r, t) int64, the place of the example in the batch, and inputs.position (r, t) int64, the place
-        of the token in the example
+        inputs.document (r, t) int64, the place of the sequence in the batch, and inputs.position (r, t) int64, the place
+        of the token in the sequence. A pair is two sequences, the better answer first, with reference (b, 2) float
     """
     import torch
 
-    tokens, counted = cast(Ragged, examples.columns["tokens"]), examples.columns.get(COUNTED)
-    lengths = (tokens.stop[indices] - tokens.start[indices] - 1).tolist()
+    reference = examples.columns.get(REFERENCE)
+    sides = [("tokens", COUNTED)] if reference is None else [("tokens", COUNTED), (REJECTED, REJECTED_COUNTED)]
+    columns = [(cast(Ragged, examples.columns[tokens]), examples.columns.get(counted)) for tokens, counted in sides]
+    lengths = (
+        np.stack([tokens.stop[indices] - tokens.start[indices] - 1 for tokens, _ in columns], axis=1).ravel().tolist()
+    )
+    sequences = [(index, tokens, counted) for index in indices for tokens, counted in columns]
     places, filled = pack(lengths, examples.learnt["length"])
     shape = frame or (len(filled), max(filled))
     arrays = {name: room(name, shape, np.int64) for name in ("tokens", "targets", "document", "position")}
@@ -142,7 +151,8 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: 
     # What stands behind the last example of a row belongs to nobody: it sees only itself and its like.
     for name, nothing in (("tokens", 0), ("targets", NOTHING), ("document", len(lengths)), ("position", 0)):
         arrays[name].fill(nothing)
-    for number, (index, length, (row, column)) in enumerate(zip(indices, lengths, places, strict=True)):
+    for number, (sequence, length, (row, column)) in enumerate(zip(sequences, lengths, places, strict=True)):
+        index, tokens, counted = sequence
         values = tokens.row(index)
         here = slice(column, column + length)
         arrays["tokens"][row, here] = values[:-1]
@@ -159,6 +169,7 @@ def collate(examples: Examples, indices: np.ndarray, room: Room = fresh, frame: 
         indices,
         lambda start, stop: collate(examples, indices[start:stop]),
         lambda places, frame: collate(examples, indices[places], frame=frame),
+        None if reference is None else torch.from_numpy(np.asarray(reference[indices], dtype=np.float32)),
     )
 
 
@@ -197,7 +208,7 @@ def losses(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """
     nats = model(**batch.inputs, targets=batch.targets)
     counts = sizes(batch).to(nats.device)
-    return _by_example(batch, nats) / counts
+    return sum_by_sequence(batch, nats) / counts
 
 
 def sizes(batch: Batch) -> torch.Tensor:
@@ -205,16 +216,23 @@ def sizes(batch: Batch) -> torch.Tensor:
 
     Shapes: batch of b -> (b,) float
     """
-    return _by_example(batch, (batch.targets != NOTHING).float())
+    return sum_by_sequence(batch, (batch.targets != NOTHING).float())
 
 
-def _by_example(batch: Batch, values_RT: torch.Tensor) -> torch.Tensor:
-    """Sum the values of the tokens of each example; those of the padding are zero."""
+def sum_by_sequence(batch: Batch, values_RT: torch.Tensor) -> torch.Tensor:
+    """Sum the values of the tokens of each sequence; those of the padding are zero.
+
+    Shapes: batch of s sequences, values (r, t) float -> (s,) float
+    """
     if "document" not in batch.inputs:
         return values_RT.sum(dim=1)
-    # One more place than there are examples: the padding's.
-    sums = values_RT.new_zeros(len(batch) + 1)
+    # One more place than there are sequences: the padding's.
+    sums = values_RT.new_zeros(_sequences(batch) + 1)
     return sums.index_add(0, batch.inputs["document"].flatten(), values_RT.flatten())[:-1]
+
+
+def _sequences(batch: Batch) -> int:
+    return len(batch) * (1 if batch.reference is None else 2)
 
 
 def predict(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
@@ -228,8 +246,10 @@ def predict(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
     row, column = (batch.targets != NOTHING).nonzero(as_tuple=True)
     example = batch.inputs["document"][row, column] if "document" in batch.inputs else row
-    places = torch.zeros(len(batch), dtype=torch.int64, device=row.device)
+    places = torch.zeros(_sequences(batch), dtype=torch.int64, device=row.device)
     last = places.scatter_reduce(0, example, torch.arange(len(row), device=row.device), "amax")
+    # Of a pair, after the better answer.
+    last = last[:: len(last) // len(batch)]
     return model(**batch.inputs, only=(row[last], column[last])).float().softmax(dim=-1)
 
 

@@ -55,6 +55,8 @@ class Batch:
     cut: Callable[[int, int], Batch] | None = None
     # How to choose some, and in a frame of so many rows and columns: places, frame -> batch.
     choose: Callable[[np.ndarray, tuple[int, ...] | None], Batch] | None = None
+    # Of pairs of answers: the log-likelihoods of both under the model that training began with, (b, 2).
+    reference: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.indices)

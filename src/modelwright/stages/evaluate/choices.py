@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from ...core import registry
 from ...core.errors import DataError
 from ...core.evidence import Evidence
 from ...core.randomness import derive_seed
@@ -20,6 +19,7 @@ from ...tasks.ragged import Ragged
 from ...tasks.task import Examples
 from ...tasks.vocabulary import Vocabulary
 from .settings import Evaluate
+from .untrained import untrained
 
 # What is claimed of the choices; a class stands in brackets.
 CLAIMED = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "f1_macro", "log_loss")
@@ -64,7 +64,7 @@ def score(context: Context, predictor: Predictor, test: Examples) -> dict[str, n
 
     found = {"right": right, "chosen": of(predictor.network, "after training")}
     if settings.choices.before:
-        found["chosen_before"] = of(_untrained(context, predictor.learnt), "before training")
+        found["chosen_before"] = of(untrained(context, predictor.learnt), "before training")
     return found
 
 
@@ -110,12 +110,3 @@ def _right(answers: tuple[str, ...], given: list[str]) -> np.ndarray:
                 next_step="name all answers in evaluate.choices.answers, or leave it out",
             )
     return np.asarray([numbers[text] for text in given], dtype=np.int64)
-
-
-def _untrained(context: Context, learnt: dict[str, Any]) -> Any:
-    """Return the network with the weights from outside, as it was before training."""
-    section: Any = context.recipe.sections["model"]
-    pretrained = registry.function_of("pretrained", section.kind)(section, context.recipe.base)
-    network = registry.function_of("model", section.kind)(section, {**learnt, **pretrained.facts})
-    pretrained.fill(network)
-    return network

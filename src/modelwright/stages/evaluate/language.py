@@ -22,10 +22,11 @@ from ...methods.ngrams.kneser_ney import fit, score
 from ...methods.statistics.ratio import bootstrap_ratio
 from ...tasks.chat import COUNTED
 from ...tasks.language_metrics import resampled
+from ...tasks.pairs import has_pairs
 from ...tasks.ragged import Ragged
 from ...tasks.task import Examples
 from ...tasks.vocabulary import UNKNOWN, Vocabulary
-from . import choices
+from . import choices, preferences
 from .choices import require_conversations
 from .opening import answer_once
 from .settings import Evaluate
@@ -61,6 +62,8 @@ def judge(context: Context) -> None:
         names = ("right", "chosen", *(("chosen_before",) if settings.choices.before else ()))
         found = {name: np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in names}
         context.claim(*choices.claims(settings, found, about, context.recipe.seed))
+    if has_pairs(test.columns):
+        context.claim(*preferences.claims(context, predictions.path, about))
     floors = _floor(context, read_part(dataset, "train"), test, losses, about) if settings.floor == "auto" else []
     folder = context.work / "evaluation"
     # A killed process may have left a part of it.
@@ -81,9 +84,12 @@ def _losses(context: Context, predictor: Predictor, test: Examples) -> tuple[dic
     before = context.meter.read()
     losses, _ = predictor.losses(test)
     drawn = context.meter.read().minus(before)
-    if not context.settings.choices.answers:
-        return {"losses": losses}, drawn
-    return {"losses": losses, **choices.score(context, predictor, test)}, drawn
+    found = {"losses": losses}
+    if context.settings.choices.answers:
+        found |= choices.score(context, predictor, test)
+    if has_pairs(test.columns):
+        found |= preferences.score(context, predictor, test)
+    return found, drawn
 
 
 def _energy(context: Context, drawn: Reading | None, test: Examples, about: dict[str, str]) -> Evidence:

@@ -106,6 +106,8 @@ CHOICES = (
     "before",
 )
 
+PAIRS = ("preference_accuracy", "preference_margin", "reward_accuracy", "reward_margin")
+
 STYLE = (
     "l1",
     "ssim",
@@ -130,6 +132,7 @@ STAGE = Stage(
         *CLASSIFICATION,
         *LANGUAGE,
         *CHOICES,
+        *PAIRS,
         *STYLE,
         "cross_validation",
         "floor",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
+from ...core import registry
 from ...core.evidence import Evidence
 from ...core.randomness import derive_seed
 from ...core.recipe import Recipe
@@ -35,6 +38,11 @@ def diagnose(context: Context, trained: Trained, training: Examples, validation:
     fit = measure_fit(
         trained.predictor, training, validation, plain=_is_plain(recipe), seed=derive_seed(recipe.seed, "diagnosis")
     )
+    comparing: Any = recipe.sections["train"]
+    losses_of_pairs = registry.function_of("preference", comparing.preference.kind)(comparing.preference)
+    if losses_of_pairs is not None:
+        # Who guesses has gained nothing.
+        fit = replace(fit, losses=replace(fit.losses, guessing=float(losses_of_pairs(torch.zeros(1)))))
     if "players" in trained.record:
         # What they minimise says little: each loss depends on the other player.
         found = judge_players(trained.record["players"])
@@ -70,8 +78,8 @@ def _of_training(recipe: Recipe, trained: Trained, fit: Fit) -> list[Finding]:
     found += judge_dead_units({name: (dead, units) for name, (dead, units) in record["dead_units"].items()})
     epochs = [(point["step"], point["loss"]) for point in record["loss"]]
     judged = [(point["step"], point["loss"]) for point in record["validation"]]
-    # Mixed and smoothed labels have a loss of their own, which says nothing about where it should begin and end.
-    if record["trace"] and not settings.mixing:
+    # Mixed and smoothed labels have a loss of their own, which says nothing about where it should begin and end; and so have pairs.
+    if record["trace"] and not settings.mixing and settings.preference.kind == "none":
         first = record["trace"][0]["loss"]
         begun = math.inf if first is None else first
         learnt = trained.predictor.learnt
@@ -103,7 +111,8 @@ def _is_plain(recipe: Recipe) -> bool:
     settings: Any = recipe.sections["train"]
     kinds = (settings.objective.kind, settings.sampler.kind, settings.resample.kind)
     balanced = getattr(recipe.sections["model"], "balanced", False)
-    return kinds == ("mean", "shuffled", "none") and not balanced and not settings.mixing
+    others = balanced or settings.mixing or settings.preference.kind != "none"
+    return kinds == ("mean", "shuffled", "none") and not others
 
 
 def diagnosis_claims(record: dict[str, Any], about: dict[str, str]) -> list[Evidence]:

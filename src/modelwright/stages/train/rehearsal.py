@@ -31,10 +31,12 @@ from ...engine.tracing.longest import LOOKED_AT, ask, longest_batches, longest_c
 from ...engine.tracing.tracer import Tracer
 from ...engine.trial import STEPS, WARM_UP, seconds_per_step
 from ...methods.energy.settings import Energy
+from ...tasks.pairs import with_reference
 from ...tasks.task import Examples, Task
 from . import parts
 from .assembly import Assembly, assemble
 from .players import build_players
+from .preferring import comparing_task
 from .rate import with_rate
 from .run import resample
 from .settings import STAGE, Train
@@ -62,6 +64,11 @@ def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dic
     if settings.subset.share < 1:
         training = training.take(draw_subset(len(training), settings.subset.share, settings.subset.seed))
     training = resample(context, task, training)
+    comparing = comparing_task(fixed, task, training)
+    if comparing is not task:
+        # Of what the reference finds only the shape is needed; what it takes to find it, a validation takes too.
+        task = comparing
+        training, validation = (with_reference(part, np.zeros((len(part), 2))) for part in (training, validation))
     stage = _Stage(context, task, training, validation, tracer)
     with tracer.tracing():
         predictor, network, facts = stage.fit(settings if tried else fixed)

@@ -20,6 +20,7 @@ from ...engine.subset import draw_subset
 from ...models.at_once import AtOnce
 from ...tasks.task import Examples, Task
 from .diagnosis import diagnose, diagnosis_claims
+from .preferring import compare_pairs
 from .private import private_claims
 from .trained import Trained
 
@@ -38,7 +39,9 @@ def run(context: Context) -> None:
     subset = context.settings.subset
     training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
     task = build_task(context.recipe.sections["task"])
-    trained = _fit(context, task, resample(context, task, training), validation)
+    training, judged = resample(context, task, training), validation
+    task, training, validation = compare_pairs(context, task, training, validation)
+    trained = _fit(context, task, training, validation)
     if trained is None:
         return
     trained.record["diagnosis"] = diagnose(context, trained, training, validation)
@@ -48,7 +51,7 @@ def run(context: Context) -> None:
     folder.mkdir()
     trained.save(folder)
     (folder / "training.json").write_text(json.dumps(trained.record))
-    write_golden(folder, trained.predictor, validation)
+    write_golden(folder, trained.predictor, judged)
     size = (folder / WEIGHTS).stat().st_size
     about = {"model": context.give("model", folder).digest, "dataset": context.inputs["dataset"].digest}
     context.claim(*_claims(trained, size, len(validation), about), *diagnosis_claims(trained.record, about))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from ...core import registry
 from ...core.settings import AUTO, CLASSIFICATION, Auto, Choice, Fraction, Length, Sequence, Settings
 from ...core.stage import Stage
 from ...core.units import Span
@@ -85,6 +86,9 @@ class Train(Settings):
     )
     adversarial: Annotated[Any, Choice("adversary")] = Field(
         "none", validate_default=True, description="a second player that the model is trained against (task style only)"
+    )
+    preference: Annotated[Any, Choice("preference")] = Field(
+        "none", validate_default=True, description="what is learnt of pairs of answers (task language only)"
     )
     optimiser: Annotated[Any, Choice("optimiser")] = Field(
         "adam", validate_default=True, description="what turns gradients into steps"
@@ -187,6 +191,7 @@ class Train(Settings):
             yield "early_stopping", found, "measure: loss"
         if task is not None and task.kind == "style":
             yield from _of_style(self, task)
+        yield from _of_pairs(self, sections)
         yield from disagreements_of(self, sections)
         yield from layout_disagreements(self, sections)
         for name in ("micro_batch", "checkpointing"):
@@ -196,6 +201,14 @@ class Train(Settings):
                     "auto, which the plan decides",
                     "a section plan in the recipe, such as plan: {budget: {memory: 2 GiB}}",
                 )
+
+
+def _of_pairs(train: Train, sections: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what a model excludes that begins with random weights: there is nothing to compare what is learnt with."""
+    model: Any = sections.get("model")
+    if train.preference.kind != "none" and model is not None and model.kind not in registry.names("pretrained"):
+        found = f"'train.preference' is {train.preference.kind}, and the model {model.kind} begins with no weights from outside"
+        yield "preference", found, "model: {kind: open_weights, path: ...}"
 
 
 def _of_style(train: Train, task: Any) -> Iterator[tuple[str, str, str]]:
