@@ -1,9 +1,11 @@
 """How fast a text model learns when it asks for its labels: the undecided, the unlike and random rows, over five seeds.
 
 Everything through `modelwright`'s own door: a model is trained on what is labelled so far, `choose_rows` asks for the next rows
-of the pool, their labels are added, and again. The official test part judges. Writes `results/active_learning.json`.
+of the pool, their labels are added, and again. The official test part judges. With `--weights` texts become the mean last
+states of that encoder, and the model is logistic regression over them; otherwise it is TF-IDF. Writes
+`results/active_learning.json`, or `results/active_learning_encoder.json`.
 
-Usage: python benchmarks/active_learning.py --train TREC.train.all --test TREC.test.all
+Usage: python benchmarks/active_learning.py --train TREC.train.all --test TREC.test.all [--weights FOLDER]
 """
 
 import argparse
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import spread, write_line, write_result
 
-WAYS = ("random", "uncertainty", "diversity")
+WAYS = ("random", "uncertainty", "mixed", "diversity")
 
 
 def read(path: Path) -> list[tuple[str, str]]:
@@ -27,10 +29,33 @@ def read(path: Path) -> list[tuple[str, str]]:
 
 
 def write(path: Path, rows: list[tuple[str, str]], labelled: bool) -> Path:
-    """Write rows as JSON lines; a pool has no labels."""
+    """Write rows as JSON lines, or as arrays where they are no texts; a pool has no labels."""
+    if rows and not isinstance(rows[0][0], str):
+        folder = path.with_suffix("")
+        folder.mkdir(exist_ok=True)
+        np.save(folder / "inputs.npy", np.stack([vector for vector, _ in rows]))
+        np.save(folder / "labels.npy", np.array([label for _, label in rows]))
+        return folder
     lines = [json.dumps({"text": text, **({"label": label} if labelled else {})}) for text, label in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def encoded(rows: list[tuple[str, str]], folder: Path) -> list[tuple[np.ndarray, str]]:
+    """Return the mean of the last states of an encoder for each text, at length one."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokeniser, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), 64):
+            texts = [text for text, _ in rows[start : start + 64]]
+            batch = tokeniser(texts, padding=True, truncation=True, max_length=64, return_tensors="pt")
+            mask = batch["attention_mask"][..., None]
+            states = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
+            found.append(torch.nn.functional.normalize(states).numpy())
+    return list(zip(np.concatenate(found), (label for _, label in rows), strict=True))
 
 
 def learn(way: str, seed: int, rows: list[tuple[str, str]], test: list[tuple[str, str]], options, work: Path) -> list:
@@ -42,16 +67,27 @@ def learn(way: str, seed: int, rows: list[tuple[str, str]], test: list[tuple[str
     order = np.random.default_rng(seed).permutation(len(rows)).tolist()
     known, pool = [rows[row] for row in order[: options.first]], [rows[row] for row in order[options.first :]]
     files = {"train": str(work / "train.jsonl"), "test": str(write(work / "test.jsonl", test, True))}
+    sections = {
+        "task": "text",
+        "data": {"kind": "jsonl", "path": files},
+        "model": {"kind": "tfidf", "least": 1},
+    }
+    if options.weights:
+        sections = {
+            "task": "tabular",
+            "data": {"kind": "arrays", "path": str(work / "train")},
+            "model": {"kind": "logistic", "C": 0.1},
+        }
     curve = []
     for number in range(options.rounds + 1):
-        write(work / "train.jsonl", known, True)
+        write(work / "train.jsonl", [*known, *(test if options.weights else [])], True)
+        if options.weights:
+            np.save(work / "train" / "parts.npy", np.array(["train"] * len(known) + ["test"] * len(test)))
         data = {
             "version": 1,
             "name": "asking",
             "seed": seed,
-            "task": "text",
-            "data": {"kind": "jsonl", "path": files},
-            "model": {"kind": "tfidf", "least": 1},
+            **sections,
             "prepare": {"split": {"validation": 0.1}, "overlap": "keep"},
             "train": {"threads": 1},
             "evaluate": {"resamples": 100, "floor": "none"},
@@ -61,9 +97,10 @@ def learn(way: str, seed: int, rows: list[tuple[str, str]], test: list[tuple[str
         curve.append((len(known), accuracy))
         if number == options.rounds:
             break
-        write(work / "pool.jsonl", pool, False)
-        asked = choose_rows(made.folder, str(work / "pool.jsonl"), options.step, way)
-        chosen = {int(row["row"].rsplit(":", 1)[1]) - 1 for row in asked}
+        place = write(work / "pool.jsonl", pool, False)
+        asked = choose_rows(made.folder, str(place), options.step, way)
+        # Lines of a file are counted from 1, rows of an array from 0.
+        chosen = {int(row["row"].rsplit(":", 1)[1]) - (0 if options.weights else 1) for row in asked}
         known += [pool[row] for row in sorted(chosen)]
         pool = [pair for row, pair in enumerate(pool) if row not in chosen]
     return curve
@@ -74,13 +111,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=Path, required=False, help="lines of label, blank, text")
     parser.add_argument("--test", type=Path, required=False, help="the same, to judge on")
+    parser.add_argument("--weights", type=Path, help="a folder of Hugging Face's with an encoder and its tokeniser")
     parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--step", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "active_learning.json")
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     rows, test = read(options.train), read(options.test)
+    name = "active_learning_encoder" if options.weights else "active_learning"
+    output = options.output or Path(__file__).parent / "results" / f"{name}.json"
+    if options.weights:
+        rows, test = encoded(rows, options.weights), encoded(test, options.weights)
     began = time.process_time()
     curves: dict[str, list] = {way: [] for way in WAYS}
     for seed in range(1, options.seeds + 1):
@@ -94,10 +136,10 @@ def main() -> None:
     }
     versions = {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")}
     write_result(
-        options.output,
+        output,
         {
             "versions": versions,
-            "model": "tfidf",
+            "model": "logistic over an encoder" if options.weights else "tfidf",
             "cpu_seconds": round(time.process_time() - began),
             "report": report,
             "curves": curves,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,21 @@ def test_what_fits_is_held_and_what_does_not_stays_on_disk(tmp_path: Path) -> No
 def test_what_is_free_is_the_least_that_anybody_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if Path("/proc/meminfo").exists():
         assert free_bytes() > 1 << 20
-    for name, text in (("MEMINFO", "MemTotal: 99 kB\nMemAvailable:   20 kB\n"), ("LIMIT", "max\n"), ("USED", "5000\n")):
+    for name, text in (("meminfo", "MemTotal: 99 kB\nMemAvailable:   20 kB\n"), ("limit", "max\n"), ("used", "5000\n")):
         (tmp_path / name).write_text(text)
-        monkeypatch.setattr(resident, name, tmp_path / name)
+    (tmp_path / "record").write_text("cache 3000\ninactive_file 1000\n")
+    monkeypatch.setattr(resident, "MEMINFO", tmp_path / "meminfo")
+    group = (*(str(tmp_path / name) for name in ("limit", "used", "record")), "inactive_file")
+    monkeypatch.setattr(resident, "GROUPS", (group,))
     assert free_bytes() == 20 * 1024
-    (tmp_path / "LIMIT").write_text("9000\n")
-    assert free_bytes() == 4000
-    (tmp_path / "MEMINFO").unlink()
+    (tmp_path / "limit").write_text("9000\n")
+    # What is only the system's copy of files gives way.
+    assert free_bytes() == 5000
+    before = resource.getrlimit(resource.RLIMIT_RSS)
+    resource.setrlimit(resource.RLIMIT_RSS, (4096, before[1]))
+    try:
+        assert free_bytes() == 0, "more than 4 KiB are taken already"
+    finally:
+        resource.setrlimit(resource.RLIMIT_RSS, before)
+    (tmp_path / "meminfo").unlink()
     assert free_bytes() == 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwright.core import registry
-from modelwright.engine.samplers import Balanced, ByLength, Sampler, Shuffled
+from modelwright.engine.samplers import Balanced, ByLength, InBlocks, Sampler, Shuffled
 
 sizes = st.integers(1, 60)
 
@@ -41,6 +41,7 @@ def test_any_step_can_be_the_first(examples: int, batch: int, seed: int, start: 
         Shuffled(examples, batch, seed),
         Balanced(examples, batch, seed, probabilities),
         ByLength(lengths, batch, seed, 3),
+        InBlocks(examples, batch, seed, 4, 3),
     ):
         whole = collected(sampler, 0, start + count)
         assert collected(sampler, start, start + count) == whole[start:]
@@ -61,6 +62,25 @@ def test_balanced_draws_rare_classes_as_often_as_asked(strength: float, low: flo
     drawn = np.concatenate([indices for _, indices in sampler.batches(0, sampler.steps_per_epoch)])
     assert len(drawn) == 5000
     assert low < targets[drawn].mean() < high
+
+
+@given(rows=st.integers(1, 200), block=st.integers(1, 20), window=st.integers(1, 9), seed=st.integers(0, 2**32))
+@settings(deadline=None, max_examples=60)
+def test_rows_of_a_window_come_from_few_blocks(rows: int, block: int, window: int, seed: int) -> None:
+    order = InBlocks(rows, 10, seed, block, window).order(0)
+    assert sorted(order.tolist()) == list(range(rows))
+    if rows % block == 0:
+        # Else the block that is shorter may stand anywhere.
+        for start in range(0, rows, block * window):
+            assert len(np.unique(order[start : start + block * window] // block)) <= window
+
+
+def test_a_block_is_as_many_rows_as_its_bytes_hold() -> None:
+    columns = {"image": np.zeros((64, 8, 8, 2), np.uint8), "target": np.zeros(64, np.int64)}
+    chosen = registry.settings_of("sampler", "in_blocks").model_validate({"kind": "in_blocks", "block": "1 KiB"})
+    sampler = registry.function_of("sampler", "in_blocks")(chosen, columns, 10, 3)
+    assert (sampler.block, sampler.window, sampler.steps_per_epoch) == (8, 32, 7)
+    assert not np.array_equal(sampler.order(0), sampler.order(1))
 
 
 def test_texts_of_about_one_length_stand_together_and_each_once_an_epoch() -> None:

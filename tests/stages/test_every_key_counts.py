@@ -246,6 +246,12 @@ def test_texts_of_one_length_together_is_another_order_and_for_texts_only(tiny: 
         tiny("train", train__sampler="by_length")
 
 
+def test_neighbours_on_disk_soon_after_each_other_is_another_order(tiny: Tiny) -> None:
+    kinds = [{"kind": "in_blocks", "block": block, "window": window} for block, window in ((128, 2), (256, 2), (128, 3))]
+    made = [digest(tiny("train", train__sampler=how), "model") for how in ("shuffled", *kinds)]
+    assert len(set(made)) == 4
+
+
 def test_the_same_recipe_makes_the_same(tiny: Tiny, base: Run) -> None:
     made = tiny("evaluate")
     for kind in ("dataset", "model", "predictions", "evaluation"):

@@ -77,6 +77,16 @@ def test_what_is_unlike_all_that_is_known(trained: Callable[..., Run], tmp_path:
     assert chosen(made, pool, 1, "diversity") == ["pool.jsonl:2"]
 
 
+def test_the_undecided_that_are_unlike_each_other(trained: Callable[..., Run], tmp_path: Path) -> None:
+    # Twenty rows about one undecided thing, and one about another: both are asked about.
+    pool = write(
+        tmp_path / "pool.jsonl", [f"fine awful {row}" for row in range(19)] + ["great sad sad great poor happy"]
+    )
+    found = chosen(trained(), pool, 2, "mixed")
+    assert "pool.jsonl:20" in found
+    assert len(set(found)) == 2
+
+
 def test_pictures_are_asked_for_too(tiny: Tiny) -> None:
     made = tiny("train")
     with pytest.raises(RecipeError, match="reads no file"):

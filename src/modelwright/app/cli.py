@@ -242,9 +242,10 @@ def _label_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rows", type=int, default=20, metavar="N", help="how many rows to ask for (default: 20)")
     command.add_argument(
         "--by",
-        choices=("uncertainty", "bald", "diversity", "random"),
+        choices=("uncertainty", "mixed", "bald", "diversity", "random"),
         default="uncertainty",
-        help="uncertainty: the model is undecided; bald: it disagrees with itself under dropout; diversity: unlike all that is known",
+        help="uncertainty: the model is undecided; mixed: so, and unlike each other; bald: it disagrees with itself under "
+        "dropout; diversity: unlike all that is known",
     )
     command.add_argument("--out", type=Path, metavar="FILE", help="write the rows as a table that a person can fill in")
 

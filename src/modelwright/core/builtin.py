@@ -320,7 +320,11 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
             over_sampling="OverSamplingSettings engine.class_samplers:build_over_sampling",
             under_sampling="UnderSamplingSettings engine.class_samplers:build_under_sampling",
         ),
-        **_parts("methods.batching.settings", by_length="ByLengthSettings engine.samplers:build_by_length"),
+        **_parts(
+            "methods.batching.settings",
+            by_length="ByLengthSettings engine.samplers:build_by_length",
+            in_blocks="InBlocksSettings engine.samplers:build_in_blocks",
+        ),
     },
     "resampling": _parts(
         "methods.balance.settings",

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ..core.files import read_json, write_json
+from ..sources.mapped import Mapped
 from ..tasks.ragged import Ragged
 from ..tasks.task import Examples
 from .groups import FOLDER as GROUPS
@@ -58,8 +60,19 @@ def write_columns(folder: Path, columns: dict[str, Any]) -> None:
         if isinstance(column, Ragged):
             for piece in RAGGED:
                 np.save(folder / f"{name}.{piece}.npy", getattr(column, piece), allow_pickle=False)
+        elif isinstance(column, Mapped):
+            _save_in_pieces(folder / f"{name}.npy", column)
         else:
             np.save(folder / f"{name}.npy", column, allow_pickle=False)
+
+
+def _save_in_pieces(path: Path, column: Mapped) -> None:
+    """Write what `np.save` would, without holding it."""
+    header = {"descr": npy.dtype_to_descr(column.dtype), "fortran_order": False, "shape": column.shape}
+    with path.open("wb") as stream:
+        npy.write_array_header_1_0(stream, header)
+        for piece in column.pieces():
+            stream.write(np.ascontiguousarray(piece).data)
 
 
 def read_columns(folder: Path, *, mapped: bool) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..core.digest import sha256_of
 from ..core.errors import DataError
 from ..core.formats import check_npy
 from ..core.settings import Settings
-from .files import digest, locate, read_bytes
+from .files import locate
 from .rows import Numbered, Rows
 
 Content = Literal["image", "text", "table"]
@@ -34,13 +35,13 @@ def read(settings: ArraysSettings, base: Path) -> Rows:
         DataError: a file is missing or holds objects instead of numbers and text.
     """
     folder = locate(settings.path, base, expected="a folder with inputs.npy and labels.npy")
-    inputs, labels = _load(folder / NAMES[0]), _load(folder / NAMES[1])
+    inputs, labels = _load(folder / NAMES[0], stays=settings.content == "image"), _load(folder / NAMES[1])
     if len(inputs) != len(labels):
         raise DataError(
             f"{len(inputs)} inputs and {len(labels)} labels", where=folder, expected="as many labels as inputs"
         )
     paths = [path for path in (folder / name for name in NAMES) if path.exists()]
-    files = {path.name: digest(read_bytes(path)) for path in paths}
+    files = {path.name: sha256_of(path) for path in paths}
     parts = _load(folder / NAMES[2]).tolist() if (folder / NAMES[2]).exists() else None
     columns = {**columns_of(settings.content, inputs), "label": labels.tolist()}
     return Rows(columns, Numbered(NAMES[0], 0, len(inputs)), (), files, parts)
@@ -55,12 +56,16 @@ def columns_of(content: Content, inputs: Any) -> dict[str, Any]:
     return {f"column_{index}": inputs[:, index].tolist() for index in range(inputs.shape[1])}
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, *, stays: bool = False) -> Any:
     import numpy as np
+
+    from .mapped import mapped
 
     try:
         with path.open("rb") as stream:
             check_npy(stream, path.stat().st_size)
+        if stays and path.stat().st_size:
+            return mapped(np.load(path, mmap_mode="r", allow_pickle=False))
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(

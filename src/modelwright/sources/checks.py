@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 from modelwright.core.errors import DataError
@@ -63,31 +65,40 @@ def _files_of(quarantined: Sequence[Quarantined]) -> str:
     return ", ".join(names) + (f" and {len(counts) - 3} more files" if len(counts) > 3 else "")
 
 
-def find_overlap(parts: Mapping[str, Rows]) -> list[Overlap]:
+def find_overlap(parts: Mapping[str, Rows], contents: Mapping[str, Sequence[bytes]] | None = None) -> list[Overlap]:
     """Return the rows of each part whose content an earlier part has too; the label is not content.
+
+    Who has the digests of `contents_of` already hands them over.
 
     Texts are compared a second time casefolded and without blanks and punctuation.
     """
     overlaps: list[Overlap] = []
-    seen: dict[bytes, tuple[str, str]] = {}
-    seen_nearly: dict[bytes, tuple[str, str]] = {}
+    # Numbers of rows, counted over all parts: there may be millions, and names take more room than rows.
+    seen: dict[bytes, int] = {}
+    seen_nearly: dict[bytes, int] = {}
+    names, ends = list(parts), list(accumulate(len(rows) for rows in parts.values()))
+
+    def place(number: int) -> tuple[str, str]:
+        which = bisect_right(ends, number)
+        rows = parts[names[which]]
+        return names[which], rows.origins[number - ends[which] + len(rows)]
+
+    number = 0
     for part, rows in parts.items():
-        squeezed = (_hash(squeeze(text)) for text in rows.columns["text"]) if "text" in rows.columns else None
-        new: dict[bytes, tuple[str, str]] = {}
-        new_nearly: dict[bytes, tuple[str, str]] = {}
-        for at, content in enumerate(contents_of(rows)):
-            here = (part, rows.origins[at])
-            nearly = next(squeezed) if squeezed else b""
+        squeezed = [_hash(squeeze(text)) for text in rows.columns["text"]] if "text" in rows.columns else []
+        digests = contents_of(rows) if contents is None else contents[part]
+        own: list[bytes] = []
+        for at, content in enumerate(digests):
+            own.append(content)
             if content in seen:
-                overlaps.append(_overlap("exact", seen[content], here))
-            elif nearly in seen_nearly:
-                overlaps.append(_overlap("near", seen_nearly[nearly], here))
-            new.setdefault(content, here)
-            if nearly:
-                new_nearly.setdefault(nearly, here)
-        # Rows that are there twice within one part leak nothing between parts.
-        seen = new | seen
-        seen_nearly = new_nearly | seen_nearly
+                overlaps.append(_overlap("exact", place(seen[content]), place(number + at)))
+            elif squeezed and squeezed[at] in seen_nearly:
+                overlaps.append(_overlap("near", place(seen_nearly[squeezed[at]]), place(number + at)))
+        # Only now: rows that are there twice within one part leak nothing between parts.
+        for found, known in ((own, seen), (squeezed, seen_nearly)):
+            for at, content in enumerate(found):
+                known.setdefault(content, number + at)
+        number += len(rows)
     return overlaps
 
 
@@ -155,10 +166,18 @@ def contents_of(rows: Rows) -> Iterator[bytes]:
     """Yield a digest of the content of each row; the label is not content."""
     columns = [column for name, column in rows.columns.items() if name != "label"]
     if "image" in rows.columns:
-        return (_hash_bytes(str(image.shape).encode() + image.tobytes()) for image in rows.columns["image"])
+        return (content_of_picture(image) for image in rows.columns["image"])
     if "text" in rows.columns:
         return (_hash(text) for text in rows.columns["text"])
     return (_hash(repr(values)) for values in zip(*columns, strict=True))
+
+
+def content_of_picture(image: Any) -> bytes:
+    """Return the digest of a picture's content.
+
+    Shapes: image (height, width, channels) uint8
+    """
+    return _hash_bytes(str(image.shape).encode() + image.tobytes())
 
 
 def _hash(text: str) -> bytes:

@@ -19,7 +19,8 @@ class Quarantined:
 class Rows:
     """The rows of a source, by column, with origins, digests and what had to be left out.
 
-    Columns of their own meaning are "image" (n, h, w, c) uint8, "text" (list of str) and "label" (list of str or int);
+    Columns of their own meaning are "image" (n, h, w, c) uint8, which may be a `Mapped`, "text" (list of str) and "label" (list of
+    str or int);
     any other is a column of a table, a list of str, float or None, where None stands for a missing value.
     """
 
@@ -71,7 +72,10 @@ def cut_texts(rows: Rows, shares: dict[str, float]) -> Rows:
 
 def _taken(column: Any, indices: list[int]) -> Any:
     if hasattr(column, "dtype"):
-        return column[indices]
+        # Here, so that reading a recipe loads no numpy.
+        from .mapped import Mapped
+
+        return column.choose(indices) if isinstance(column, Mapped) else column[indices]
     return [column[index] for index in indices]
 
 

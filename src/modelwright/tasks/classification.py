@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.evidence import Evidence
+from ..sources.mapped import let_go
 from .task import Batch, Collate, Examples, Room, Task
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def gather(room: Room, name: str, column: np.ndarray, indices: np.ndarray) -> np
     Shapes: column (n, ...), indices (b,) -> (b, ...)
     """
     # `clip` only because numpy buffers its output otherwise; the indices come from a sampler and lie inside.
-    return column.take(indices, axis=0, out=room(name, (len(indices), *column.shape[1:]), column.dtype), mode="clip")
+    taken = column.take(indices, axis=0, out=room(name, (len(indices), *column.shape[1:]), column.dtype), mode="clip")
+    let_go(column)
+    return taken
 
 
 def convert(room: Room, name: str, array: np.ndarray, dtype: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError
+from ..sources.mapped import Mapped, pieces_of
 from . import classification
 from .settings import Image
 from .task import Batch, Examples, Room, Task, fresh
@@ -43,7 +44,7 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, normalise: str) -> Examp
             expected="a source of images",
             next_step="choose another task or source",
         )
-    images = np.asarray(images)
+    images = images if isinstance(images, Mapped) else np.asarray(images)
     if learnt is None:
         learnt = {
             "classes": classification.learn_classes(rows.columns["label"]),
@@ -62,7 +63,7 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, normalise: str) -> Examp
     return Examples({"image": images, "target": classification.encode_targets(rows, learnt["classes"])}, learnt)
 
 
-def _scale(images: np.ndarray, normalise: str) -> dict[str, list[float]]:
+def _scale(images: Any, normalise: str) -> dict[str, list[float]]:
     """Return `mean` and `deviation` per channel, in units of the 0..255 pixel value."""
     channels = images.shape[3]
     if normalise == "unit":
@@ -70,9 +71,10 @@ def _scale(images: np.ndarray, normalise: str) -> dict[str, list[float]]:
     if normalise == "symmetric":
         return {"mean": [127.5] * channels, "deviation": [127.5] * channels}
     # Exact from the 256 possible values: no float copy of the whole data set is made.
-    counts = np.stack([np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(channels)]).astype(
-        np.float64
-    )
+    counts = np.zeros((channels, 256))
+    for piece in pieces_of(images):
+        for channel in range(channels):
+            counts[channel] += np.bincount(piece[..., channel].ravel(), minlength=256)
     values, total = np.arange(256.0), counts.sum(axis=1)
     mean = counts @ values / total
     deviation = np.sqrt(counts @ values**2 / total - mean**2)

@@ -14,7 +14,7 @@ from ...core.recipe import Recipe
 from ...core.run import Run
 from ...engine.dataset import read_part
 from ...engine.predictor import Predictor, answer_in_batches, open_predictor
-from ...methods.selection.scores import bald, entropy, furthest
+from ...methods.selection.scores import apart, bald, entropy, furthest, margin
 from ...sources.checks import contents_of
 from ...sources.rows import Rows
 from ...tasks.task import Examples
@@ -52,6 +52,11 @@ def choose_rows(folder: Path, pool: str, count: int, by: str) -> list[dict[str, 
         answers = predictor.predict(examples)
         chosen = furthest(_features(examples), known, count)
         return _told(rows, [(row, 0.0) for row in chosen], answers, predictor)
+    if by == "mixed":
+        answers = predictor.predict(examples)
+        scores, seed = margin(answers), derive_seed(recipe.seed, "label")
+        chosen = apart(_features(examples), scores, count, seed)
+        return _told(rows, [(row, float(scores[row])) for row in chosen], answers, predictor)
     if by == "bald":
         answers_MNC = _committee(predictor, examples, derive_seed(recipe.seed, "label"))
         scores, answers = bald(answers_MNC), answers_MNC.mean(axis=0)

@@ -19,9 +19,9 @@ from ...methods.profiling.relations import (
     drift_of_values,
     rank_correlation,
 )
-from ...sources.checks import contents_of
 from ...sources.rows import Rows
 from .personal import find_in, is_named
+from .survey import Survey
 
 PROFILE = "profile.json"
 # Values of a category that are shown, columns whose relations are told, texts whose letters are counted.
@@ -29,15 +29,16 @@ VALUES_SHOWN, RELATED, TEXTS_READ, LETTERS_READ = 8, 16, 2000, 2000
 # Rows of a part that drift is judged by, and of all that relations are: more would make nothing clearer.
 JUDGED = 20_000
 RELATED_BY = 5000
+PICTURES_AT_ONCE = 64
 
 Parts = dict[str, NDArray[np.int64]]
 Column = dict[str, Any]
 
 
-def profile(rows: Rows, parts: Parts) -> dict[str, Any]:
+def profile(rows: Rows, parts: Parts, seen: Survey) -> dict[str, Any]:
     """Return what the data holds, by column; how the parts differ, what goes together, what stands there twice or is personal."""
     present = {part: indices for part, indices in parts.items() if len(indices)}
-    told = [_column(name, values, present) for name, values in rows.columns.items()]
+    told = [_column(name, values, present, seen) for name, values in rows.columns.items()]
     personal = {name: find_in(values, rows.origins) for name, values in rows.columns.items() if name != "label"}
     for column in told:
         found = personal.get(column["name"])
@@ -50,7 +51,7 @@ def profile(rows: Rows, parts: Parts) -> dict[str, Any]:
         "rows": {part: len(indices) for part, indices in parts.items()},
         "columns": told,
         "classes": _classes(rows, present),
-        "duplicates": _duplicates(rows),
+        "duplicates": len(rows) - len(set(seen.contents)),
         "relations": _relations(rows, {column["name"]: column["kind"] for column in told}),
         "personal": {
             "rows": len({row for found in personal.values() for row in found.rows}),
@@ -86,10 +87,10 @@ def claims(found: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
     ]
 
 
-def _column(name: str, values: Any, parts: Parts) -> Column:
+def _column(name: str, values: Any, parts: Parts, seen: Survey) -> Column:
     """Tell one column: its kind, what it holds in each part, and how far the parts differ."""
     if name in ("image", "style"):
-        return _measured(name, "picture", "brightness", np.array([float(image.mean()) for image in values]), parts)
+        return _measured(name, "picture", "brightness", seen.brightness[name], parts)
     if name == "text":
         lengths = np.array([float(len(text)) for text in values])
         return {**_measured(name, "text", "characters", lengths, parts), "scripts": _scripts(values)}
@@ -177,10 +178,6 @@ def _classes(rows: Rows, parts: Parts) -> dict[str, Any]:
     return {"number": len(counts), "most": most, "least": least, "ratio": round(counts[most] / counts[least], 3)}
 
 
-def _duplicates(rows: Rows) -> int:
-    return len(rows) - len(set(contents_of(rows)))
-
-
 def _relations(rows: Rows, kinds: dict[str, str]) -> dict[str, Any]:
     """Return how far each two columns of a table go together, and how far each goes with the label."""
     names = [name for name, kind in kinds.items() if kind in ("number", "category") and name != "label"][:RELATED]
@@ -212,12 +209,21 @@ def _pictures(rows: Rows) -> dict[str, Any]:
     if "image" not in rows.columns:
         return {}
     images = rows.columns["image"]
-    some = images[_some(np.arange(len(images)))].astype(np.float32)
+    some = _some(np.arange(len(images)))
+    channels = images.shape[3]
+    sums, squares, plain = np.zeros(channels), np.zeros(channels), 0
+    for rows_here in np.array_split(some, -(-len(some) // PICTURES_AT_ONCE)):
+        piece = images[rows_here].astype(np.float64)
+        sums += piece.sum(axis=(0, 1, 2))
+        squares += (piece**2).sum(axis=(0, 1, 2))
+        plain += int((np.ptp(piece.reshape(len(piece), -1), axis=1) == 0).sum())
+    count = len(some) * images.shape[1] * images.shape[2]
+    mean = sums / count
     return {
         "used": list(images.shape[1:]),
         "sizes": dict(Counter(rows.about.get("sizes", {})).most_common(VALUES_SHOWN)),
         "modes": dict(Counter(rows.about.get("modes", {})).most_common(VALUES_SHOWN)),
-        "mean": [round(float(value), 3) for value in some.mean(axis=(0, 1, 2))],
-        "deviation": [round(float(value), 3) for value in some.std(axis=(0, 1, 2))],
-        "plain": int((some.reshape(len(some), -1).std(axis=1) == 0).sum()),
+        "mean": [round(float(value), 3) for value in mean],
+        "deviation": [round(float(value), 3) for value in np.sqrt(np.maximum(squares / count - mean**2, 0))],
+        "plain": plain,
     }

@@ -30,6 +30,7 @@ from .groups import write_declared
 from .profile import PROFILE, profile
 from .profile import claims as claims_of_profile
 from .settings import Prepare, Split
+from .survey import survey
 from .texts import tidy_texts
 
 SHEET = "datasheet.json"
@@ -59,8 +60,9 @@ def run(context: Context) -> None:
         rows = cut_by_position(rows, settings.split)
     parts = deal_out(rows, settings.split, derive_seed(context.recipe.seed, "split"))
     context.check_interrupt(message="looking at the data")
-    profiled = profile(rows, parts)
-    parts, overlap, left_out = _without_overlap(rows, parts, settings.overlap, context)
+    seen = survey(rows)
+    profiled = profile(rows, parts, seen)
+    parts, overlap, left_out = _without_overlap(rows, parts, settings.overlap, context, seen.contents)
     parts, cleaned = clean(context, rows, parts, settings.clean)
     ledger += [*tidied, *left_out, *cleaned]
     task = _task(context)
@@ -190,11 +192,14 @@ def _cut(
 
 
 def _without_overlap(
-    rows: Rows, parts: dict[str, np.ndarray], policy: str, context: Context
+    rows: Rows, parts: dict[str, np.ndarray], policy: str, context: Context, contents: list[bytes]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any], list[Entry]]:
     """Find rows that stand in two parts, and do with them what the recipe says; also return what became of each."""
     # The later part of each pair is the one that loses the row: test before validation before train.
-    found = find_overlap({part: rows.take(parts[part]) for part in reversed(PARTS)})
+    found = find_overlap(
+        {part: rows.take(parts[part]) for part in reversed(PARTS)},
+        {part: [contents[index] for index in parts[part]] for part in PARTS},
+    )
     summary: dict[str, Any] = {
         "between_parts": len(found),
         "policy": policy,
