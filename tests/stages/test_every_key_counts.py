@@ -247,7 +247,9 @@ def test_texts_of_one_length_together_is_another_order_and_for_texts_only(tiny: 
 
 
 def test_neighbours_on_disk_soon_after_each_other_is_another_order(tiny: Tiny) -> None:
-    kinds = [{"kind": "in_blocks", "block": block, "window": window} for block, window in ((128, 2), (256, 2), (128, 3))]
+    kinds = [
+        {"kind": "in_blocks", "block": block, "window": window} for block, window in ((128, 2), (256, 2), (128, 3))
+    ]
     made = [digest(tiny("train", train__sampler=how), "model") for how in ("shuffled", *kinds)]
     assert len(set(made)) == 4
 
