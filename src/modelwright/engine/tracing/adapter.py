@@ -9,17 +9,20 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensor, FakeTensorMode
+from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._python_dispatch import _disable_current_modes as _without_modes
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 aten = torch.ops.aten
+# Whether what runs is to be told to nobody: it is no part of the program. One entry for each who asked.
+MUTED: list[None] = []
 # A number that a fake tensor is asked for: finite, and true.
 ANY_NUMBER = 1.0
 # Integers of so few elements are worked out for real beside the fake ones: lengths and masks decide what is allocated.
@@ -30,6 +33,8 @@ WHOLE = (aten.linear.default, aten.gru.input, aten.lstm.input, aten.rnn_tanh.inp
 PACKED = (aten.lstm.data, aten.gru.data, aten.rnn_tanh.data, aten.rnn_relu.data)
 # What an operator is called with, and the fake tensors that it returned.
 Heard = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
+# A storage, and the bytes that it has from now on.
+Resized = Callable[[torch.UntypedStorage, int], None]
 
 
 class Listener(TorchDispatchMode):
@@ -47,7 +52,10 @@ class Listener(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is torch.ops.prim.device.default:
+        if any(issubclass(kind, DTensor) for kind in types):
+            # What is cut among processes is first made an operation on what this one has, which then comes here.
+            return NotImplemented
+        if func is torch.ops.prim.device.default or MUTED:
             return func(*args, **kwargs)
         args, kwargs = tree_map_only(torch.Tensor, self._fake, (args, kwargs))
         if func is aten._local_scalar_dense.default:
@@ -223,8 +231,8 @@ def _convert_module(
 
 
 @contextmanager
-def faked(heard: Heard) -> Iterator[None]:
-    """Let nothing inside allocate: tensors are shapes, every operator is told to `heard`.
+def faked(heard: Heard, resized: Resized = lambda storage, size: None) -> Iterator[None]:
+    """Let nothing inside allocate: tensors are shapes, every operator is told to `heard`, and what changes in size to `resized`.
 
     Modules are converted in place as plain ones are, an array made of a tensor holds ones, by which one may divide, and a
     storage's address is a number that tells it from others. It holds for the whole process: use it in one of its own.
@@ -234,6 +242,14 @@ def faked(heard: Heard) -> Iterator[None]:
     torch.UntypedStorage.data_ptr = lambda storage: (  # type: ignore[method-assign, assignment]
         storage._cdata if storage.device.type == "meta" else real_address(storage)
     )
+    real_resize = torch.UntypedStorage.resize_
+
+    def resize(storage: torch.UntypedStorage, size: int) -> Any:
+        if storage.device.type == "meta" and not MUTED:
+            resized(storage, int(size))
+        return real_resize(storage, size)
+
+    torch.UntypedStorage.resize_ = resize  # type: ignore[method-assign, assignment]
     FakeTensor.numpy = _to_numpy  # type: ignore[method-assign, assignment]
     torch._VF._pad_packed_sequence = _pad_packed  # type: ignore[assignment]
     fakes = FakeTensorMode(allow_non_fake_inputs=True)
@@ -245,13 +261,57 @@ def faked(heard: Heard) -> Iterator[None]:
     finally:
         torch.nn.Module._apply = real_apply  # type: ignore[method-assign]
         torch.UntypedStorage.data_ptr = real_address  # type: ignore[method-assign]
+        torch.UntypedStorage.resize_ = real_resize  # type: ignore[method-assign]
         FakeTensor.numpy = real_numpy  # type: ignore[method-assign]
         del torch._VF._pad_packed_sequence
+
+
+@contextmanager
+def without_listening() -> Iterator[None]:
+    """Tell nobody of what runs inside."""
+    MUTED.append(None)
+    try:
+        yield
+    finally:
+        MUTED.pop()
+
+
+def for_real() -> AbstractContextManager[Any]:
+    """Let tensors that are made inside have values."""
+    found: AbstractContextManager[Any] = _without_modes()
+    return found
 
 
 def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage:
     """Return the storage of a tensor; as long as its memory lives, so does this object."""
     return tensor.untyped_storage()
+
+
+def local_part(tensor: torch.Tensor) -> torch.Tensor:
+    """Return what this process has of a tensor; all of one that is not cut among processes."""
+    return tensor._local_tensor if isinstance(tensor, DTensor) else tensor
+
+
+def ranks_of(boxed: torch.ScriptObject) -> tuple[int, ...]:
+    """Return the ranks of the processes of a group that is handed to an operator; none where it is something else."""
+    try:
+        group = torch._C._distributed_c10d.ProcessGroup.unbox(boxed)
+    except RuntimeError:
+        return ()
+    return tuple(torch.distributed.get_process_group_ranks(group))
+
+
+def group_of(args: Any, kwargs: Any) -> tuple[int, ...]:
+    """Return the ranks of the processes that an operator sends something to, this one among them."""
+    leaves = tree_flatten((args, kwargs))[0]
+    boxed = [ranks_of(leaf) for leaf in leaves if isinstance(leaf, torch.ScriptObject)]
+    private: Any = torch.distributed.distributed_c10d
+    named = [
+        tuple(torch.distributed.get_process_group_ranks(private._resolve_process_group(leaf)))
+        for leaf in leaves[-1:]
+        if isinstance(leaf, str)
+    ]
+    return next((ranks for ranks in (*boxed, *named) if ranks), ())
 
 
 def key_of(storage: torch.UntypedStorage) -> int:

@@ -17,6 +17,8 @@ from . import adapter
 
 # Operators whose workspace is a result that the shapes call empty, and that the way back wants to be given.
 OPAQUE = ("mkldnn_rnn_layer",)
+# Operators that send something to other processes.
+SENT = ("c10d.", "_c10d_functional.")
 KINDS = {
     "convolution": ("convolution", "conv"),
     "matmul": ("mm", "addmm", "bmm", "baddbmm", "linear", "mkldnn_linear"),
@@ -67,18 +69,22 @@ class Tracer:
     @contextmanager
     def tracing(self) -> Iterator[None]:
         """Run what stands inside on fake tensors and write it down."""
-        with adapter.faked(self._heard):
+        with adapter.faked(self._heard, self._resized):
             yield
 
     def phase(self, name: str) -> None:
         """Say that a part of the program begins."""
         self.log.events.append(("phase", name))
 
+    def stream(self, number: int) -> None:
+        """Say on which stream of a device what follows is asked for."""
+        self.log.events.append(("stream", number))
+
     def hold(self, holder: str, tensors: Any) -> None:
         """Say what tensors are for."""
         for tensor in tree_flatten(tensors)[0]:
             if isinstance(tensor, torch.Tensor):
-                key = adapter.key_of(adapter.storage_of(tensor))
+                key = adapter.key_of(adapter.storage_of(adapter.local_part(tensor)))
                 if key in self._alive:
                     self.log.events.append(("hold", self._alive[key][0], holder))
 
@@ -101,6 +107,11 @@ class Tracer:
                 if opaque and not storage.nbytes():
                     self._origins[key] = (self.calls[number], output)
         self.log.events.append(("call", number, tuple(new)))
+
+    def _resized(self, storage: torch.UntypedStorage, size: int) -> None:
+        key = adapter.key_of(storage)
+        if key in self._alive:
+            self.log.events.append(("resize", self._alive[key][0], size))
 
     def _register(self, key: int, storage: torch.UntypedStorage) -> int:
         number = self._storages
@@ -142,7 +153,9 @@ def _keys_of(tensors: Any) -> set[int]:
 
 
 def _hashable(leaf: Any) -> Any:
-    # 1, 1.0 and True are equal and not the same; a generator has an identity alone.
+    # 1, 1.0 and True are equal and not the same; a generator has an identity alone, and a group of processes is one.
+    if isinstance(leaf, torch.ScriptObject):
+        return adapter.ranks_of(leaf)
     return leaf if isinstance(leaf, Spec) else (type(leaf).__name__, str(leaf) if isinstance(leaf, float) else leaf)
 
 
@@ -150,7 +163,10 @@ def _describe(operator: Any, args: Any, kwargs: Any, result: Any) -> Operation:
     name = str(operator).removeprefix("aten.")
     packet = operator._overloadpacket
     flops = flop_registry[packet](*args, **kwargs, out_val=result) if packet in flop_registry else 0
-    return Operation(name, kind_of(name), _bytes((args, kwargs)), _bytes(result), int(flops))
+    group = adapter.group_of(args, kwargs) if name.startswith(SENT) else ()
+    return Operation(
+        name, "sent" if group else kind_of(name), _bytes((args, kwargs)), _bytes(result), int(flops), group
+    )
 
 
 def kind_of(name: str) -> str:

@@ -14,7 +14,8 @@ HOLDERS = ("parameters", "gradients", "optimiser", "copies", "activations", "log
 class Operation:
     """One kind of call: an operator with the types and shapes of what it is given. Probed once, however often it is called.
 
-    `inputs` and `outputs`: bytes of the tensors; `flops`: multiplications and additions; `kind`: the class of operator.
+    `inputs` and `outputs`: bytes of the tensors; `flops`: multiplications and additions; `kind`: the class of operator;
+    `group`: of one that sends something, the ranks of all processes that take part.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Operation:
     inputs: int
     outputs: int
     flops: int
+    group: tuple[int, ...] = ()
 
 
 @dataclass
@@ -30,8 +32,10 @@ class Log:
 
     ("call", operation, ((storage, output, bytes), ...)): an operator ran and returned these new storages.
     ("free", storage): the last reference to a storage is gone.
+    ("resize", storage, bytes): a storage gives its memory back, or asks for it again, and lives on.
     ("phase", name): what follows belongs to this part of the program.
     ("hold", storage, holder): what a storage is for, from its first moment on.
+    ("stream", number): what follows is asked for on this stream of a device; without one all is on stream 0.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -96,6 +100,12 @@ def live_memory(log: Log, probed: Sequence[Probed | None]) -> Memory:
                 seen = list(by_holder)
                 seen[workspace] += scratch
                 curve.append((phase, tuple(seen)))
+        elif event[0] == "resize":
+            size, place = alive[event[1]]
+            alive[event[1]] = (event[2], place)
+            by_holder[place] += event[2] - size
+            live += event[2] - size
+            peaks[phase] = max(live, peaks.get(phase, 0))
         elif event[0] == "free":
             size, place = alive.pop(event[1], (0, 0))
             live -= size

@@ -58,7 +58,7 @@ def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dic
     section: Any = recipe.sections["model"]
     if getattr(type(section), "at_once", False):
         return {"at_once": section.kind}
-    context = _context(replace(recipe, sections={**recipe.sections, "train": fixed}), dataset)
+    context = context_of(replace(recipe, sections={**recipe.sections, "train": fixed}), dataset)
     task = build_task(recipe.sections["task"])
     training, validation = (read_part(dataset, part) for part in ("train", "validation"))
     if settings.subset.share < 1:
@@ -237,7 +237,7 @@ def _with_settings(context: Context, settings: Train) -> Context:
     return replace(context, recipe=replace(context.recipe, sections={**context.recipe.sections, "train": settings}))
 
 
-def _context(recipe: Recipe, dataset: Path) -> Context:
+def context_of(recipe: Recipe, dataset: Path) -> Context:
     def nothing(*args: Any, **named: Any) -> Any:
         return "go"
 
