@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from modelwright.core.errors import DataError, Interrupted, RecipeError
 from modelwright.core.recipe import recipe_from
 from modelwright.core.run import Run
 from modelwright.engine.dataset import read_part
+from modelwright.engine.predictor import open_predictor
+from modelwright.engine.tiles import restyle
 from modelwright.stages.release.predict import predict
 from modelwright.stages.release.verify import verify
+from modelwright.tasks.task import Examples
 
 
 def size_of(path: Any) -> tuple[int, int]:
@@ -171,6 +175,30 @@ def test_a_release_answers_pictures_of_any_size(whole: Run, place: Path, tmp_pat
         predict(release, [str(tmp_path / "photos")])
 
 
+@pytest.mark.full
+def test_an_exported_generator_answers_every_size_as_the_network_does(place: Path, whole: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    shutil.copytree(whole.folder, place / "runs" / "exported")
+    exported = run_in(place, "exported", compress={"steps": ["export"], "rounds": 3})
+    claims = {item.name: item for item in exported.evidence()}
+    assert claims["export_difference"].value <= 1e-4
+    assert claims["latency_p50[1]"].value > 0
+    made, before = exported.artifact("release"), whole.artifact("model")
+    assert made is not None
+    assert before is not None
+    assert verify(made.path)["verdict"]
+    predictor, network = open_predictor(made.path), open_predictor(before.path)
+    assert predictor.network is None, "it is the file that answers"
+    dice = np.random.default_rng(2)
+    for height, width in ((3, 2), (16, 16), (17, 40), (90, 33)):
+        picture = dice.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        learnt = {**predictor.learnt, "height": height, "width": width}
+        asked = Examples({"image": picture[None], "target": np.array([-1])}, learnt)
+        assert np.abs(predictor.predict(asked) - network.predict(asked)).max() <= 1e-4
+        assert np.abs(restyle(predictor, picture, 32, 8).astype(int) - restyle(network, picture, 32, 8)).max() <= 1
+    assert "export" in write_report(exported).read_text(encoding="utf-8")
+
+
 def test_crops_of_two_pictures_are_learnt_from(place: Path) -> None:
     edits = {
         "data": {
@@ -201,6 +229,8 @@ def test_what_does_not_go_together_is_refused(place: Path) -> None:
         ({"train__low_rank": "lora"}, "low_rank"),
         ({"train__schedule": "plateau"}, "plateau"),
         ({"train__layout": "data"}, "one-process"),
+        ({"compress": {"steps": ["export", "quantise"]}}, "quantise with task: style"),
+        ({"compress": {"steps": ["export"], "least_agreement": 0.9}}, "least_agreement with task: style"),
     ]
     for change, why in refused:
         with pytest.raises(RecipeError, match=why):

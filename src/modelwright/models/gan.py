@@ -73,9 +73,14 @@ class _Generator(nn.Module):
 
 
 def _padded(image_BCHW: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Make both sides a multiple by repeating the border."""
+    """Make both sides a multiple, and twice it at least, by repeating the border: what is smallest must have something to reflect."""
     height, width = image_BCHW.shape[2:]
-    down, across = -height % multiple, -width % multiple
+    down, across = (torch.sym_max(-side % multiple, 2 * multiple - side) for side in (height, width))
+    if torch.compiler.is_exporting():
+        # The same by choosing rows and columns: whether there is anything to repeat is not known for every size at once.
+        rows = torch.arange(height + down).clamp(max=height - 1)
+        columns = torch.arange(width + across).clamp(max=width - 1)
+        return image_BCHW.index_select(2, rows).index_select(3, columns)
     return functional.pad(image_BCHW, (0, across, 0, down), mode="replicate") if down or across else image_BCHW
 
 

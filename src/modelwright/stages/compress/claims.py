@@ -62,6 +62,30 @@ def claims_of_model(row: dict[str, Any], dataset: str) -> list[Evidence]:
     return found
 
 
+def claims_of_generator(row: dict[str, Any], first: dict[str, Any], dataset: str) -> list[Evidence]:
+    """Return the evidence about an exported generator, against the one that was trained."""
+    about, whom = {"model": row["model"], "dataset": dataset}, "the model that was trained"
+    spent, spent_before = row["cost"]["joules"], first["cost"]["joules"]
+    energy = spent_before / spent if spent and spent_before else None
+    method = f"largest difference from {whom} at any pixel of validation pictures of three sizes, -1 to 1"
+    return [
+        Evidence("export_difference", row["facts"]["parity"], about=about, method=method),
+        Evidence("parameters", row["parameters"], unit="parameters", about=about, method="counted"),
+        *_costs(row, about),
+        *_ratios(first["bytes"] / row["bytes"], energy, about, whom),
+        *_latency_ratios(row, about, "first"),
+    ]
+
+
+def _ratios(size: float, energy: float | None, about: dict[str, str], whom: str) -> list[Evidence]:
+    return [
+        Evidence("size_ratio", size, about=about, method=f"bytes of {whom}, in bytes of this one"),
+        not_applicable("energy_ratio", "nothing tells the energy of both models", **about)
+        if energy is None
+        else Evidence("energy_ratio", energy, about=about, method=f"joules of {whom}, in joules of this one"),
+    ]
+
+
 def _metrics(row: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
     claims = [Evidence.from_json(item) for item in row["metrics"].values()]
     return [replace(item, about=about, method=f"validation part, {item.method}") for item in claims]
@@ -106,12 +130,7 @@ def _costs(row: dict[str, Any], about: dict[str, str]) -> list[Evidence]:
 def _against(against: dict[str, Any], about: dict[str, str], whom: str) -> list[Evidence]:
     change = against["accuracy_change"]
     return [
-        Evidence("size_ratio", against["size_ratio"], about=about, method=f"bytes of {whom}, in bytes of this one"),
-        not_applicable("energy_ratio", "nothing tells the energy of both models", **about)
-        if against["energy_ratio"] is None
-        else Evidence(
-            "energy_ratio", against["energy_ratio"], about=about, method=f"joules of {whom}, in joules of this one"
-        ),
+        *_ratios(against["size_ratio"], against["energy_ratio"], about, whom),
         Evidence(
             "agreement",
             against["agreement"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ from ...engine.network_folder import Stored, read_network
 from ...engine.onnx_network import ANSWER, FILE, first_line, import_onnx, runtime_errors
 from ...engine.predictor import CONFIG, LEARNT, open_predictor, torch_predictor
 from ...methods.compression.settings import Export
+from ...tasks.task import Examples
 from .bench import Bench, quiet, require_parity
 from .graph import without_notes
 
 # So many single examples show which dimensions of a batch vary.
 EXAMPLES = 64
+# So many pictures of every other size are compared.
+PICTURES = 4
 
 
 def run(settings: Export, bench: Bench, before: Path, after: Path) -> dict[str, Any]:
@@ -32,10 +37,25 @@ def run(settings: Export, bench: Bench, before: Path, after: Path) -> dict[str, 
     export_network(stored, bench, after)
     reference = torch_predictor(stored.network, bench.task, stored.learnt)
     try:
-        return {"parity": require_parity(bench, open_predictor(after), reference, "the exported file")}
+        found, what = open_predictor(after), "the exported file"
+        return {"parity": max(require_parity(one, found, reference, what) for one in _sizes(bench))}
     except runtime_errors() as error:
         # The exporter wrote down something that holds for the examples it saw only.
         raise refused(bench, f"the file cannot be run: {first_line(error)}", "a network of other layers") from None
+
+
+def _sizes(bench: Bench) -> Iterator[Bench]:
+    """Yield the bench; where pictures of every size are answered, also with pictures smaller and larger, of odd sides."""
+    yield bench
+    if "pixels" not in bench.validation.learnt:
+        return
+    images = np.asarray(bench.validation.columns["image"][:PICTURES])
+    height, width = images.shape[1:3]
+    for tall, wide in ((height - 3, width - 5), (height + 7, 2 * width + 1)):
+        cut = images[:, np.arange(tall) % height][:, :, np.arange(wide) % width]
+        columns = {"image": np.ascontiguousarray(cut), "target": np.full(len(cut), -1, np.int64)}
+        learnt = {**bench.validation.learnt, "height": tall, "width": wide}
+        yield replace(bench, validation=Examples(columns, learnt))
 
 
 def export_network(stored: Stored, bench: Bench, after: Path) -> None:
@@ -77,16 +97,20 @@ def export_network(stored: Stored, bench: Bench, after: Path) -> None:
 
 
 def _free_dimensions(bench: Bench) -> dict[str, dict[int, Any]]:
-    """Return which dimensions of each input vary: the first, which counts examples, and those that differ between examples."""
+    """Return which dimensions of each input vary: the first, which counts examples, and those that differ between examples.
+
+    Of a picture that is answered by one, height and width.
+    """
     alone = [
         bench.task.collate(bench.validation, np.array([row])).inputs
         for row in range(min(EXAMPLES, len(bench.validation)))
     ]
+    every = "pixels" in bench.validation.learnt
     return {
         name: {
             place: torch.export.Dim.AUTO
             for place in range(tensor.dim())
-            if place == 0 or len({inputs[name].shape[place] for inputs in alone}) > 1
+            if place == 0 or (every and place > 1) or len({inputs[name].shape[place] for inputs in alone}) > 1
         }
         for name, tensor in alone[0].items()
     }

@@ -21,6 +21,7 @@ from ...engine.resident import hold
 from ...tasks.task import Examples, Grouping
 from .bench import Bench
 from .claims import claims_of_model, claims_of_step
+from .generators import export_generator
 from .settings import Compress
 from .table import Measured, Ruler
 
@@ -43,7 +44,9 @@ def run(context: Context) -> None:
     context.work.mkdir(parents=True)
     folder = context.inputs["model"].path
     rows: list[dict[str, Any]] = []
-    if settings.steps:
+    if settings.steps and "pixels" in validation.learnt:
+        folder, rows = export_generator(context, training, validation, folder)
+    elif settings.steps:
         ruler = _ruler(context, validation)
         models = [ruler.open(folder)]
         rows.append({"name": "0:before", **models[0].alone})

@@ -13,10 +13,11 @@ from ...core.stage import Stage
 class Compress(Settings):
     """How the model is made smaller and faster; everything after this stage gets the compressed model."""
 
-    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
+    serves: ClassVar[tuple[str, ...]] = (*CLASSIFICATION, "style")
     steps: Sequence[Annotated[Any, Choice("compression")]] = Field(
         (),
-        description="quantise, prune, low_rank, distil, export, in this order; each is measured against the model before it",
+        description="quantise, prune, low_rank, distil, export, in this order; each is measured against the model before it; "
+        "of style transfer: export alone",
     )
     least_agreement: Fraction = Field(
         0.995,
@@ -45,7 +46,7 @@ STAGE = Stage(
     name="compress",
     settings="modelwright.stages.compress.settings:Compress",
     function="modelwright.stages.compress.run:run",
-    problems="modelwright.stages.compress.private:problems",
+    problems="modelwright.stages.compress.problems:problems",
     needs=("dataset", "groups", "model"),
     gives=("model", "compression"),
     claims=(
@@ -59,6 +60,7 @@ STAGE = Stage(
         "worst_class_change",
         "worst_group_change",
         "agreement",
+        "export_difference",
         "latency_p50",
         "latency_p99",
         "latency_ratio",
