@@ -14,8 +14,8 @@ OF_CLASSES = ("least_agreement", "resamples", "confidence", "groups", "positive"
 
 def problems(recipe: Recipe) -> list[Found]:
     """Return the steps that would undo a private training, and those that are not made for pictures."""
-    found = private.problems(recipe)
-    return [*found, *_of_pictures(recipe)] if recipe.sections["task"].kind == "style" else found
+    found, task = private.problems(recipe), recipe.sections.get("task")
+    return [*found, *_of_pictures(recipe)] if getattr(task, "kind", "") == "style" else found
 
 
 def _of_pictures(recipe: Recipe) -> list[Found]:
