@@ -40,6 +40,7 @@ def arguments_of(verb: str, finished: Finished, tmp_path: Path) -> list[object]:
             *("--rows", "digits.csv.gz:1", "--reason", "a test"),
         ],
         "label": asked(tmp_path) if verb == "label" else [],
+        "calibrate": ["--out", tmp_path / "machine.json", "--threads", "1"],
         "doctor": [],
     }.get(verb, recipe)
 

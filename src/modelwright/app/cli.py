@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import launch_files
+from . import calibrating, launch_files
 from .processes import add_arguments, carry_out, ended, who
 from .words import say
 
@@ -44,6 +44,7 @@ VERBS = {
     "launch-files": "write the files that start a recipe on Slurm, Kubernetes, Docker or SkyPilot",
     "label": "choose the rows of a pool whose labels would tell a trained model most",
     "forget": "take rows out of all that was made of them, and never use them again",
+    "calibrate": "measure this machine for about five seconds, for the times of a plan",
     "doctor": "say what this machine can do and what is missing",
 }
 
@@ -359,6 +360,7 @@ _ARGUMENTS = {
     "verify": _verify_arguments,
     "serve": _serve_arguments,
     "keys": _keys_arguments,
+    "calibrate": calibrating.add_arguments,
     "doctor": _doctor_arguments,
     "launch-files": launch_files.add_arguments,
 }

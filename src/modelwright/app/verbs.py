@@ -11,6 +11,7 @@ from typing import Any
 
 from .answered import answered
 from .asking import label as label
+from .calibrating import calibrate as calibrate
 from .forgetting import forget as forget
 from .headline import headline
 from .launch_files import launch_files as launch_files
@@ -188,12 +189,6 @@ def _dry_run(recipe: Any, until: str | None, options: Namespace) -> dict[str, An
     return _plan(options.runs / recipe.name, recipe, until, options)
 
 
-def _dry_resume(options: Namespace) -> dict[str, Any]:
-    from ..core.run import Run
-
-    return _plan(options.run, Run(options.run).recipe(), None, options)
-
-
 def _plan(folder: Path, recipe: Any, until: str | None, options: Namespace) -> dict[str, Any]:
     """Say which stages would run."""
     from ..core.execute import with_defaults
@@ -264,11 +259,12 @@ def init(options: Namespace) -> dict[str, Any]:
 
 def resume(options: Namespace) -> dict[str, Any]:
     """Go on with an interrupted run."""
+    from ..core.run import Run
     from . import api
     from .screen import Screen
 
     if options.dry_run:
-        return _dry_resume(options)
+        return _plan(options.run, Run(options.run).recipe(), None, options)
     with Screen() as screen:
         made = api.resume(options.run, screen.on_progress, allow_change=options.allow_change, crew=options.crew)
     return _told(made, options)

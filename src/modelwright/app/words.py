@@ -80,6 +80,8 @@ CHINESE = {
     "the recipe is good": "配方正确",
     "the release is": "发布包",
     "the report is": "报告",
+    "the machine file is": "机器文件",
+    "note": "说明",
     "nothing is overdue": "没有逾期项",
     "still to be filled in": "仍需填写",
     "nobody is named who answers for the model": "未写明由谁对模型负责",

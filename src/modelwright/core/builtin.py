@@ -83,6 +83,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "feedback": ("", f"{HERE}.stages.serve.feedback:read_feedback"),
         "choose_rows": ("", f"{HERE}.stages.prepare.labelling:choose_rows"),
         "forget_rows": ("", f"{HERE}.stages.prepare.forgotten:forget_rows"),
+        "calibrate": ("", f"{HERE}.stages.plan.calibrating:calibrate"),
         "explain_row": ("", f"{HERE}.stages.prepare.ledger:explain_row"),
         "open": ("", f"{HERE}.engine.predictor:open_predictor"),
         "answer": ("", f"{HERE}.engine.answering:answer_arrays"),

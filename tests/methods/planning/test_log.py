@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelwright.methods.planning.log import HOLDERS, Log, Operation, Probed, live_memory
-from modelwright.methods.planning.timing import Rates, calls_of_step, roofline, seconds_of_step
+from modelwright.methods.planning.timing import Rates, roofline, seconds_of_step
 
 MAKE = Operation("empty.memory_format", "elementwise", 0, 100, 0)
 WORK = Operation("convolution.default", "convolution", 100, 40, 10)
@@ -40,14 +40,6 @@ def test_a_holder_counts_from_the_first_moment_of_what_it_holds() -> None:
     log = log_of(("phase", "one"), ("call", 0, ((0, 0, 100),)), ("hold", 0, "parameters"))
     ((_, held),) = live_memory(log, [None, None]).curve
     assert held[HOLDERS.index("parameters")] == 100
-
-
-def test_the_calls_of_the_last_step_are_counted() -> None:
-    step = [("call", 0, ()), ("call", 1, ()), ("call", 1, ())]
-    log = log_of(
-        ("phase", "training"), ("call", 0, ()), ("call", 1, ()), ("phase", "other"), ("phase", "training"), *step
-    )
-    assert calls_of_step(log) == {0: 1, 1: 2}
 
 
 def test_time_is_what_was_measured_else_the_nearer_limit() -> None:

@@ -28,10 +28,8 @@ def measure(dataset: Path, recipe: dict[str, Any], work: Path) -> dict[str, Any]
     return found
 
 
-def main(dataset: Path, recipe_path: Path, work: Path) -> None:
-    """Run the stage with the profiler open from before there is a network."""
-    from torch.profiler import ProfilerActivity, profile
-
+def context_of(dataset: Path, recipe_path: Path, work: Path) -> Any:
+    """Return what the stage `train` is called with, without a run around it."""
     from modelwright.core import registry
     from modelwright.core.artifact import Artifact
     from modelwright.core.metering import Meter
@@ -42,9 +40,8 @@ def main(dataset: Path, recipe_path: Path, work: Path) -> None:
     def go(*_: Any, **__: Any) -> Any:
         return "go"
 
-    stage = registry.stage("train")
-    context = Context(
-        stage=stage,
+    return Context(
+        stage=registry.stage("train"),
         recipe=recipe_from(json.loads(recipe_path.read_text()), work),
         inputs={"dataset": Artifact("dataset", "", dataset)},
         gathered=(),
@@ -59,7 +56,16 @@ def main(dataset: Path, recipe_path: Path, work: Path) -> None:
         chosen=lambda name: None,
         meter=Meter(Energy()),
     )
-    run = registry.load(stage.function)
+
+
+def main(dataset: Path, recipe_path: Path, work: Path) -> None:
+    """Run the stage with the profiler open from before there is a network."""
+    from torch.profiler import ProfilerActivity, profile
+
+    from modelwright.core import registry
+
+    context = context_of(dataset, recipe_path, work)
+    run = registry.load(context.stage.function)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         run(context)
     with tempfile.TemporaryDirectory() as folder:

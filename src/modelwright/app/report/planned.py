@@ -44,6 +44,7 @@ class Planned:
     pareto: Markup
     costliest: tuple[tuple[str, str], ...]
     unprobed: str
+    notes: tuple[str, ...]
 
 
 def view_plan(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> Planned | None:
@@ -59,6 +60,7 @@ def view_plan(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> Planned |
         pareto=_pareto(plan),
         costliest=tuple((item["operator"], quantity(item["seconds"], "seconds")) for item in plan["costliest"]),
         unprobed=", ".join(plan["unprobed"]),
+        notes=tuple(plan["notes"]),
     )
 
 

@@ -23,12 +23,12 @@ def longest_batches(sampler: Any, examples: Examples, ends: Sequence[int]) -> di
 
     Shapes: ascending steps -> for each of them (b,) int
     """
-    lengths = _lengths_of(examples)
+    lengths = lengths_of(examples)
     found: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
     end = 0
     for step, indices in sampler.batches(0, min(ends[-1] + 1, LOOKED_AT) if lengths is not None else 1):
         end += step > ends[end]
-        size = _size(indices, lengths)
+        size = size_of_batch(indices, lengths)
         if ends[end] not in found or size > found[ends[end]][0]:
             found[ends[end]] = (size, indices)
     longest = max(found.values(), key=lambda pair: pair[0])
@@ -37,8 +37,8 @@ def longest_batches(sampler: Any, examples: Examples, ends: Sequence[int]) -> di
 
 def longest_chunk(examples: Examples) -> Examples:
     """Return those examples of a part that are answered together and take most memory."""
-    lengths = _lengths_of(examples)
-    return examples.take(max(in_batches(examples), key=lambda indices: _size(indices, lengths)))
+    lengths = lengths_of(examples)
+    return examples.take(max(in_batches(examples), key=lambda indices: size_of_batch(indices, lengths)))
 
 
 def other_answers(rows: int, learnt: dict[str, Any]) -> int:
@@ -55,7 +55,8 @@ def ask(predictor: Predictor, examples: Examples) -> None:
         predictor.losses(examples)
 
 
-def _lengths_of(examples: Examples) -> np.ndarray | None:
+def lengths_of(examples: Examples) -> np.ndarray | None:
+    """Return how many tokens each example has; None where all are of one size."""
     tokens = examples.columns.get("tokens")
     if isinstance(tokens, Ragged):
         return np.asarray(tokens.stop) - np.asarray(tokens.start)
@@ -63,7 +64,7 @@ def _lengths_of(examples: Examples) -> np.ndarray | None:
     return None if found is None else np.asarray(found)
 
 
-def _size(indices: np.ndarray, lengths: np.ndarray | None) -> tuple[int, int]:
+def size_of_batch(indices: np.ndarray, lengths: np.ndarray | None) -> tuple[int, int]:
     """Return what tells batches apart by the memory that they take: padded tokens first, then real ones."""
     own = np.ones(len(indices), dtype=np.int64) if lengths is None else lengths[indices]
     return len(indices) * int(own.max(initial=0)), int(own.sum())

@@ -1,4 +1,4 @@
-"""Run single operations for real and see what they ask memory for, and how long they take."""
+"""Run single operations for real and see what they ask memory for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import json
 import math
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ from .tracer import Call, Spec
 # What is given more is not run: planning must not need the memory that it plans.
 LARGEST_BYTES = 1 << 29
 MARK = "modelwright probe "
-# An operation is repeated until it has taken so long, or so often; the shortest time counts.
-LEAST_SECONDS, MOST_REPEATS = 0.004, 25
 # What made-up values may raise; the shapes then have to do.
 REFUSED = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError)
 
@@ -32,7 +29,6 @@ class Prober:
 
     def __init__(self) -> None:
         self.memory: dict[Any, Probed | None] = {}
-        self.seconds: dict[Any, float] = {}
 
     def probe(self, calls: Sequence[Call]) -> list[Probed | None]:
         """Return what each operation does to memory when it is run; None where it cannot be run alone.
@@ -54,23 +50,13 @@ class Prober:
                 )
         return [self.memory.get(call.key) for call in calls]
 
-    def time(self, calls: Sequence[Call]) -> list[float | None]:
-        """Return how long each operation takes when it is run again and again; None where it cannot be run alone.
-
-        Units: seconds
-        """
-        for call in calls:
-            if call.key not in self.seconds and 0 < size_of(call) <= LARGEST_BYTES:
-                self.seconds[call.key] = _time(call)
-        return [found if (found := self.seconds.get(call.key)) and math.isfinite(found) else None for call in calls]
-
 
 def make(spec: Spec) -> torch.Tensor:
     """Make a tensor of this type, shape and strides; what the way back wants from the way there is fetched from there."""
     if spec.origin is not None:
         call, output = spec.origin
         args, kwargs = real_arguments(call)
-        found: torch.Tensor = tree_flatten(_run(call, args, kwargs))[0][output]
+        found: torch.Tensor = tree_flatten(run_call(call, args, kwargs))[0][output]
         return found
     reach = sum((size - 1) * stride for size, stride in zip(spec.size, spec.stride, strict=True))
     flat = torch.zeros(1 + reach if all(spec.size) else 0, dtype=spec.dtype)
@@ -95,7 +81,8 @@ def size_of(call: Call) -> int:
     return sum(math.prod(leaf.size) * leaf.dtype.itemsize for leaf in leaves if isinstance(leaf, Spec))
 
 
-def _run(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def run_call(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a call on what was made for it."""
     with torch.inference_mode(call.inference):
         return call.operator(*args, **kwargs)
 
@@ -104,7 +91,7 @@ def _run_marked(call: Call, number: int) -> tuple[int, ...] | None:
     try:
         args, kwargs = real_arguments(call)
         with torch.profiler.record_function(f"{MARK}{number}"):
-            result = _run(call, args, kwargs)
+            result = run_call(call, args, kwargs)
     except REFUSED:
         return None
     given = {
@@ -118,20 +105,6 @@ def _new_bytes(item: Any, given: set[int]) -> int:
         return 0
     given.add(key_of(item.untyped_storage()))
     return item.untyped_storage().nbytes()
-
-
-def _time(call: Call) -> float:
-    best, spent, repeats = math.inf, 0.0, 0
-    try:
-        args, kwargs = real_arguments(call)
-        while repeats < 3 or (spent < LEAST_SECONDS and repeats < MOST_REPEATS):
-            began = time.perf_counter()
-            _run(call, args, kwargs)
-            taken = time.perf_counter() - began
-            best, spent, repeats = min(best, taken), spent + taken, repeats + 1
-    except REFUSED:
-        return math.inf
-    return best
 
 
 def peaks_of(seen: Any) -> dict[int, int]:

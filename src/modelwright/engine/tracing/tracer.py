@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from ...methods.planning.log import Log, Operation
+from ...methods.planning.timing import VIEW
 from . import adapter
 
 # Operators whose workspace is a result that the shapes call empty, and that the way back wants to be given.
@@ -164,9 +165,9 @@ def _describe(operator: Any, args: Any, kwargs: Any, result: Any) -> Operation:
     packet = operator._overloadpacket
     flops = flop_registry[packet](*args, **kwargs, out_val=result) if packet in flop_registry else 0
     group = adapter.group_of(args, kwargs) if name.startswith(SENT) else ()
-    return Operation(
-        name, "sent" if group else kind_of(name), _bytes((args, kwargs)), _bytes(result), int(flops), group
-    )
+    moves_nothing = operator.is_view or name.startswith("profiler.")
+    kind = "sent" if group else VIEW if moves_nothing else kind_of(name)
+    return Operation(name, kind, _bytes((args, kwargs)), _bytes(result), int(flops), group)
 
 
 def kind_of(name: str) -> str:

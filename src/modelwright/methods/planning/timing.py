@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,13 @@ OVERHEAD_SECONDS = 6e-6
 EFFICIENCY = {"matmul": 0.6, "convolution": 0.4, "attention": 0.5, "recurrent": 0.2}
 
 
+# Operations that return what they were given in another shape: they move nothing, and what they cost is in that of the others.
+VIEW = "view"
+# The phases that steps lie in; of the second nothing but what every step does.
+STEPS = ("training", "step")
+ORDINARY = "step"
+
+
 @dataclass(frozen=True)
 class Rates:
     """What a machine can do at most: multiplications and additions, bytes moved, and the cost of a call."""
@@ -24,22 +30,31 @@ class Rates:
     overhead_seconds: float = OVERHEAD_SECONDS
 
 
-def calls_of_step(log: Log) -> dict[int, int]:
-    """Return how often each operation is called in the last step of training, by its number.
+def events_of_step(log: Log) -> list[tuple[Any, ...]]:
+    """Return what an ordinary step calls and frees, in its order; of the last step where none is marked as ordinary.
 
-    Source: the log's own phases; a step lies between two marks of the phase `training`.
+    Source: the log's own phases; a step lies between two marks of the phases `training` and `step`.
     """
-    steps: list[Counter[int]] = []
+    steps: list[tuple[str, list[tuple[Any, ...]]]] = []
     inside = False
     for event in log.events:
         if event[0] == "phase":
-            inside = event[1] == "training"
+            inside = event[1] in STEPS
             if inside:
-                steps.append(Counter())
-        elif inside and event[0] == "call":
-            steps[-1][event[1]] += 1
-    filled = [step for step in steps if len(step) > 1]
-    return dict(filled[-1]) if filled else {}
+                steps.append((event[1], []))
+        elif inside and event[0] in ("call", "free"):
+            steps[-1][1].append(event)
+    filled = [step for step in steps if len(numbers_of(step[1])) > 1]
+    ordinary = [events for phase, events in filled if phase == ORDINARY] or [events for _, events in filled]
+    return ordinary[-1] if ordinary else []
+
+
+def numbers_of(events: Iterable[tuple[Any, ...]]) -> list[int]:
+    """Return the numbers of the operations that are called, in their order.
+
+    Source: the log's own events.
+    """
+    return [event[1] for event in events if event[0] == "call"]
 
 
 def seconds_of_step(operations: Iterable[Mapping[str, Any]], rates: Rates) -> float:
@@ -51,7 +66,18 @@ def seconds_of_step(operations: Iterable[Mapping[str, Any]], rates: Rates) -> fl
     return sum(operation["count"] * _seconds(operation, rates) for operation in operations)
 
 
+def seconds_with_batch(step: float, batch: float, ahead: bool) -> float:
+    """Return the time of a step with the making of its batch, which takes place before it, or ahead of it on another core.
+
+    Units: seconds
+    Source: two stages in a row; the slower one sets the pace where they overlap.
+    """
+    return max(step, batch) if ahead else step + batch
+
+
 def _seconds(operation: Mapping[str, Any], rates: Rates) -> float:
+    if operation["kind"] == VIEW:
+        return 0.0
     if operation.get("seconds") is not None:
         return float(operation["seconds"]) + rates.overhead_seconds
     return roofline(operation, rates) + rates.overhead_seconds

@@ -8,11 +8,14 @@ from importlib.resources import files
 from typing import Any
 
 from ...core.errors import RecipeError
+from .calibrating import read_machine_file
 
 HERE = "here"
 FOLDER = "machines"
 # Where nothing has been measured: a core of a present-day server, far from its peak.
 FLOPS_OF_CORE, BYTES_OF_MEMORY = 3e10, 1e10
+# What a call costs beside its operator, and a step beside its calls, on the machine that the method was tried on.
+OVERHEAD_SECONDS, STEP_SECONDS = 8e-6, 3e-4
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,14 @@ class Machine:
     source: str
 
 
-def machine_of(name: str, threads: int) -> Machine:
+def machine_of(name: str, threads: int, precision: str = "float32") -> Machine:
     """Return a machine by its name.
 
     Raises:
         RecipeError: nothing is known of it.
     """
     if name == HERE:
-        return Machine(
-            HERE,
-            True,
-            FLOPS_OF_CORE * threads,
-            BYTES_OF_MEMORY,
-            4e-6,
-            2e-4,
-            0.0,
-            0.0,
-            0.0,
-            "operations timed one by one",
-        )
+        return _here(threads, precision)
     known = machines()
     if name not in known:
         raise RecipeError(
@@ -61,6 +53,27 @@ def machine_of(name: str, threads: int) -> Machine:
     stated: dict[str, dict[str, Any]] = known[name]["constants"]
     values = {key: float(stated[key]["value"]) for key in stated}
     return Machine(name, False, **values, source=known[name]["source"])
+
+
+def _here(threads: int, precision: str) -> Machine:
+    """Return the machine at hand: as it was calibrated, else as machines are."""
+    found = read_machine_file()
+    constants = {key: float(item["value"]) for key, item in found["constants"].items()} if found else {}
+    rates = [f"flops_per_second[{name}]" for name in ("bfloat16" if "bfloat16" in precision else precision, "float32")]
+    known = [constants[rate] / found["threads"] for rate in rates if rate in constants] if found else []
+    told = f"calibrated on {found['date']}" if found else "not calibrated, so what is not timed is guessed"
+    return Machine(
+        HERE,
+        True,
+        (known[0] if known else FLOPS_OF_CORE) * threads,
+        constants.get("bytes_per_second", BYTES_OF_MEMORY),
+        constants.get("overhead_seconds", OVERHEAD_SECONDS),
+        constants.get("step_seconds", STEP_SECONDS),
+        0.0,
+        constants.get("price", 0.0),
+        constants.get("memory_bytes", 0.0),
+        f"operations timed one by one; {told}",
+    )
 
 
 def machines() -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from ...core.settings import AUTO
 from ...methods.energy.carbon import JOULES_PER_KWH, grid_of
 from ...methods.energy.processor import BUSY_WATTS, LEAST_WATTS, MOST_WATTS
 from ...methods.energy.settings import Energy
-from ...methods.planning.timing import Rates, seconds_of_step
+from ...methods.planning.timing import Rates, seconds_of_step, seconds_with_batch
 from .machine import Machine
 from .settings import Plan
 
@@ -84,7 +84,8 @@ def _with_time(priced: Priced, recipe: Recipe, settings: Plan, machine: Machine,
     facts = priced.facts
     measured = priced.operations if machine.here else [{**item, "seconds": None} for item in priced.operations]
     rates = Rates(machine.flops_per_second, machine.bytes_per_second, machine.overhead_seconds)
-    step = factor.times(seconds_of_step(measured, rates) + machine.step_seconds)
+    alone = seconds_of_step(measured, rates) + machine.step_seconds
+    step = factor.times(seconds_with_batch(alone, facts.get("batch_seconds", 0.0), facts.get("ahead", False)))
     answered = facts["validations"] * facts["validation_rows"] / facts["batch"] * FORWARD
     whole = step.times(facts["steps"] + answered)
     energy: Any = recipe.sections.get("energy") or Energy()

@@ -39,8 +39,9 @@ def run(context: Context) -> None:
         _nothing_to_plan(context, about)
         return
     context.check_interrupt(message="tracing the training")
-    threads = count_threads(context.recipe.sections["train"])
-    machine = machine_of(settings.machine, threads)
+    train: Any = context.recipe.sections["train"]
+    threads = count_threads(train)
+    machine = machine_of(settings.machine, threads, train.precision)
     job = Job(context.recipe.resolved(), str(context.recipe.base), str(context.inputs["dataset"].path), threads)
     factor = factor_here(context.folder) if machine.here else Range(*UNKNOWN)
     folder = context.work / "worker"

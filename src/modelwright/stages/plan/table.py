@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.recipe import Recipe
 from ...methods.planning.log import HOLDERS
+from .notes import notes_of
 from .prices import Priced, Range
 from .search import Found
 from .settings import Plan
@@ -31,6 +32,7 @@ def describe(recipe: Recipe, settings: Plan, found: Found, source: str, factor: 
         "peaks": chosen.peaks,
         "facts": chosen.facts,
         "unprobed": list(chosen.unprobed),
+        "notes": notes_of(recipe),
         "choices": {key: {"value": value, "why": found.why[key]} for key, value in chosen.edits.items()},
         "runner_up": _summary(found.runner_up) if found.runner_up else None,
         **_times(chosen),

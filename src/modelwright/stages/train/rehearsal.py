@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,11 @@ from ...engine.pool import Slot
 from ...engine.predictor import Predictor, build_task
 from ...engine.subset import draw_subset
 from ...engine.tracing.longest import LOOKED_AT, ask, longest_batches, longest_chunk, other_answers
+from ...engine.tracing.ordinary import ordinary_batch
 from ...engine.tracing.tracer import Tracer
 from ...engine.trial import STEPS, WARM_UP, seconds_per_step
 from ...methods.energy.settings import Energy
+from ...methods.planning.timing import ORDINARY
 from ...tasks.pairs import with_reference
 from ...tasks.task import Examples, Task
 from . import parts
@@ -42,6 +46,9 @@ from .run import resample
 from .settings import STAGE, Train
 from .speed import LONG, TINY
 from .thrift import adapt_network, build_local
+
+# A batch is made so often to see how long that takes.
+BATCHES = 11
 
 
 def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dic
     with tracer.tracing():
         predictor, network, facts = stage.fit(settings if tried else fixed)
         stage.look_back(predictor, network)
-    return facts
+    return facts | stage.make_batches(threads)
 
 
 class _Stage:
@@ -115,7 +122,11 @@ class _Stage:
         if settings.guard.then == "rewind":
             self._save(made)
         batches_of = longest_batches(sampler, self.training, steps_of(made))
-        self._walk(made, batches_of)
+        ordinary = ordinary_step(made)
+        self.indices = ordinary_batch(sampler, self.training, made.total)
+        if ordinary:
+            batches_of = dict(sorted({**batches_of, ordinary: self.indices}.items()))
+        self._walk(made, batches_of, ordinary)
         self._save(made)
         tracer.phase("saving")
         kept = made.watch.finish(made.turns[0].model)
@@ -148,7 +159,7 @@ class _Stage:
                 parts.build_objective(trial, self.training),
             )
 
-    def _walk(self, made: Assembly, batches_of: dict[int, np.ndarray]) -> None:
+    def _walk(self, made: Assembly, batches_of: dict[int, np.ndarray], ordinary: int | None) -> None:
         """Take the steps, each with its batch."""
         tracer, model = self.tracer, made.turns[0].model
         hook = model.register_forward_hook(lambda module, inputs, output: tracer.hold("logits", output))
@@ -178,6 +189,8 @@ class _Stage:
         def batches() -> Any:
             tracer.phase("training")
             for step, indices in batches_of.items():
+                if step == ordinary:
+                    tracer.phase(ORDINARY)
                 yield step, made.loader.load(step, indices, room)
 
         train(
@@ -197,6 +210,18 @@ class _Stage:
         tensors = made.keeper.now().tensors
         if sum(tensor.nbytes for tensor in tensors.values()) <= SHARD_BYTES:
             set_apart(tensors)
+
+    def make_batches(self, threads: int) -> dict[str, Any]:
+        """Make the batch of an ordinary step for real, some times; return how long it takes, and whether that is done ahead."""
+        settings = self.settings
+        load, room = parts.build_load(settings, self.task, self.training, seed=0), Slot()
+        laps = []
+        for step in range(BATCHES):
+            began = time.thread_time()
+            load(step, self.indices, room)
+            laps.append(time.thread_time() - began)
+        spare = threads < parts.count_cores()
+        return {"batch_seconds": median(laps), "ahead": spare if settings.workers == AUTO else settings.workers > 0}
 
     def look_back(self, predictor: Predictor, network: torch.nn.Module) -> None:
         """Do as `run` when the training is over: answers for the diagnosis, golden examples, the folder of the model."""
@@ -218,6 +243,13 @@ def steps_of(made: Assembly) -> list[int]:
     if average:
         chosen.add(average.start + average.every - 1)
     return sorted(step for step in chosen if 0 <= step < made.total)
+
+
+def ordinary_step(made: Assembly) -> int | None:
+    """Return a step at which nothing happens but what happens at all of them; None where there is no such step."""
+    taken = set(steps_of(made))
+    free = (step for step in range(2, min(made.total, LOOKED_AT)) if step % made.trace.every and step not in taken)
+    return next((step for step in free if not _validates(made, step)), None)
 
 
 def _average_of(made: Assembly) -> Average | None:
