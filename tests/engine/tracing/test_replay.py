@@ -13,6 +13,7 @@ from modelwright.engine.tracing.tracer import Call, Tracer
 from modelwright.methods.planning.timing import VIEW, Rates, events_of_step, numbers_of, seconds_of_step
 
 # Seconds that the clock says an operator takes; any other takes one.
+EMPTY = 0.5
 TAKES = {"aten.mm.default": 8.0, "aten.addmm.default": 4.0, "aten._fused_adam_.default": 16.0}
 
 
@@ -37,8 +38,11 @@ class Clock:
         real = replay.run_call
 
         def run(call: Call, args: Any, kwargs: Any) -> Any:
-            self.now += bias * TAKES.get(str(call.operator), 1.0)
-            self.seen.append(str(call.operator))
+            if call is replay.NEARLY_NOTHING:
+                self.now += EMPTY
+            else:
+                self.now += EMPTY + bias * TAKES.get(str(call.operator), 1.0)
+                self.seen.append(str(call.operator))
             return real(call, args, kwargs)
 
         monkeypatch.setattr(replay, "run_call", run)
@@ -49,11 +53,11 @@ class Clock:
 
 def planned(clock: Clock) -> float:
     tracer = traced()
-    events = events_of_step(tracer.log)
     sequence = [
-        number for number in numbers_of(events) if not tracer.log.operations[number].name.startswith("profiler.")
+        number for number in numbers_of(events_of_step(tracer.log)) if tracer.log.operations[number].kind != VIEW
     ]
-    seconds = replay.time_in_order(tracer.calls, events, clock)
+    empty, seconds = replay.time_in_order(tracer.calls, tracer.log, clock)
+    assert empty == EMPTY
     operations = [
         {"kind": tracer.log.operations[number].kind, "count": 1, "seconds": seconds[tracer.calls[number].key]}
         for number in sequence
@@ -83,30 +87,35 @@ def test_a_bias_of_a_tenth_in_the_clock_is_seen(bias: float, monkeypatch: pytest
     assert planned(Clock(monkeypatch, bias)) != pytest.approx(by_hand(), rel=0.01)
 
 
-def test_no_tensor_is_given_twice_and_what_was_made_last_comes_first() -> None:
-    stage = replay.Stage()
+def test_an_operation_works_on_the_memory_that_was_made_for_it() -> None:
     tracer = Tracer()
     with tracer.tracing():
         tracer.phase("step")
-        one, other = torch.ones(4), torch.ones(4)
-        torch.add(one, other)
-    (add,) = [call for call in tracer.calls if "add" in str(call.operator)]
-    assert stage.run(add, lambda: 0.0) == 0.0
-    ((spec, known),) = stage.tensors.items()
-    assert spec.size == (4,)
-    # Both of what was added are still there, but for the oldest, whose place the sum has taken.
-    assert [tensor[0].item() for tensor in known] == [1.0, 0.5]
+        made = torch.ones(4, 6).relu()
+        made[:, 3:].add_(made[:, :3])
+        del made
+    stage, alive = replay.Stage(), []
+    for event in tracer.log.events:
+        if event[0] == "free":
+            stage.free(event[1])
+        elif event[0] == "call" and tracer.log.operations[event[1]].kind != VIEW:
+            assert stage.run(tracer.calls[event[1]], lambda: 0.0, *event[2:]) == 0.0
+            alive.append([tensor.clone() for tensor in stage.alive.values()])
+    # Ones, then their positive part; at the end its right half has the left one added.
+    assert torch.equal(alive[-1][-1], torch.tensor([[1.0, 1.0, 1.0, 2.0, 2.0, 2.0]] * 4))
+    assert not stage.alive
 
 
-def test_what_would_need_too_much_memory_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "LARGEST_BYTES", 100)
-    stage = replay.Stage()
+def test_no_more_memory_is_taken_than_planning_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "LARGEST_BYTES", 200)
     tracer = Tracer()
     with tracer.tracing():
-        for size in (20, 21, 22):
-            torch.ones(size).relu()
-    for call in tracer.calls:
-        if "relu" in str(call.operator):
-            stage.run(call, lambda: 0.0)
-    assert stage.held <= 100 + 4 * 22
-    assert len(stage.tensors) < 3
+        weights = [torch.ones(20) for _ in range(9)]
+        tracer.phase("step")
+        made = [weight.relu() for weight in weights]
+        del made
+    stage = replay.Stage()
+    for event in tracer.log.events:
+        if event[0] == "call" and len(event) == 4:
+            stage.run(tracer.calls[event[1]], lambda: 0.0, *event[2:])
+    assert stage.held <= 200 + 2 * 80

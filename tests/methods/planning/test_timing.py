@@ -9,10 +9,14 @@ import pytest
 
 from modelwright.methods.planning.log import Log, Operation
 from modelwright.methods.planning.timing import (
+    AMONG_OTHERS,
+    CALL_SHARE,
+    CALLS_OF_STEP,
     VIEW,
     Rates,
     events_of_step,
     numbers_of,
+    seconds_here,
     seconds_of_step,
     seconds_with_batch,
 )
@@ -55,6 +59,11 @@ def test_what_only_changes_the_shape_costs_nothing_and_the_rest_its_time_and_a_c
 def test_a_batch_is_made_before_the_step_or_meanwhile(ahead: bool, seconds: float) -> None:
     assert seconds_with_batch(3.0, 2.0, ahead) == seconds
     assert seconds_with_batch(2.0, 3.0, True) == 3.0
+
+
+def test_on_the_machine_at_hand_calls_cost_what_calling_costs() -> None:
+    found = seconds_here([operation()], RATES, call_seconds=0.1)
+    assert found == pytest.approx(2 * (AMONG_OTHERS * 1.0 + CALL_SHARE * 0.1) + CALLS_OF_STEP * 0.1)
 
 
 @pytest.mark.parametrize("bias", [0.9, 1.1])

@@ -1,7 +1,7 @@
-"""Run the operations of a step for real, one after the other in their order, and see how long each takes.
+"""Run the operations of a step for real, one after the other on the memory that they share, and see how long each takes.
 
-In their order, because what an operation finds in the caches is what those before it have left there. Alone and again and again
-it would be up to a third faster than it ever is in a step.
+In their order and on their memory, because what an operation finds in the caches is what those before it have left there. Alone
+and again and again it would be up to a third faster than it ever is in a step.
 """
 
 from __future__ import annotations
@@ -9,102 +9,110 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from ...methods.planning.timing import numbers_of
+from ...methods.planning.log import Log
+from ...methods.planning.timing import VIEW, events_of_step, numbers_of
 from .probe import LARGEST_BYTES, REFUSED, make, run_call, size_of
 from .tracer import Call, Spec
 
 # The first pass is for kernels to be chosen and memory to be fetched; of the others the median counts, operation by operation.
-LEAST_PASSES, MOST_PASSES, LEAST_SECONDS, MOST_SECONDS = 3, 12, 0.4, 3.0
-
+LEAST_PASSES, MOST_PASSES, LEAST_SECONDS, MOST_SECONDS = 3, 12, 0.3, 3.0
 # Between so many events a call is timed that adds two numbers, for what it takes to call anything at all.
 BETWEEN, EMPTY = 8, "empty"
 NUMBER = Spec(torch.float32, (1,), (1,))
 NEARLY_NOTHING = Call(torch.ops.aten.add.Tensor, (NUMBER, NUMBER), {}, EMPTY)
+# Of each tensor that a call is given: the number of its storage, if that is known, and where in it the tensor begins.
+Met = Sequence[tuple[int | None, int]]
 
 
 class Stage:
-    """State: tensors of each type and shape, those made last in front; what an operation returns takes the place of the oldest."""
+    """State: what the step has made and not yet freed, by the numbers of its storages, and what was there before, by what it is for."""
 
     def __init__(self) -> None:
-        self.tensors: dict[Spec, list[torch.Tensor]] = {}
         self.alive: dict[int, torch.Tensor] = {}
+        self.given: dict[Any, torch.Tensor] = {}
         self.held = 0
 
-    @property
-    def room(self) -> int:
-        """The bytes that may still be kept alive. Units: bytes."""
-        return LARGEST_BYTES - sum(tensor.nbytes for tensor in self.alive.values())
-
-    def run(self, call: Call, clock: Callable[[], float], made: Sequence[tuple[int, int, int]] = ()) -> float | None:
+    def run(
+        self, call: Call, clock: Callable[[], float], made: Sequence[tuple[int, int, int]] = (), met: Met = ()
+    ) -> float | None:
         """Run one operation; return how long it took, None where it cannot be run on made-up values.
 
-        What it makes lives as long as in the step, by the numbers of the storages in `made`: so the next operation is given other
-        memory, as it is there.
+        `made`: number, place among the outputs, and bytes of each storage that it makes; these live until they are freed.
 
         Units: seconds
         """
         try:
-            args, kwargs = self._dress(call)
+            args, kwargs = self._dress(call, iter(met))
             began = clock()
             result = run_call(call, args, kwargs)
             taken = clock() - began
         except REFUSED:
             return None
-        outputs = tree_flatten(result)[0]
-        self.alive |= {storage: outputs[place] for storage, place, size in made if size <= self.room}
-        for output in outputs:
-            # Integers say where to look; made-up ones are zero, which is everywhere a place.
-            if isinstance(output, torch.Tensor) and output.dtype.is_floating_point:
-                known = self.tensors.get(Spec(output.dtype, tuple(output.shape), output.stride()))
-                if known:
-                    known.insert(0, output)
-                    known.pop()
+        if made:
+            outputs = tree_flatten(result)[0]
+            for storage, place, _ in made:
+                if isinstance(outputs[place], torch.Tensor) and self.held < LARGEST_BYTES:
+                    self.alive[storage] = outputs[place]
+                    self.held += outputs[place].nbytes
         return taken
 
-    def _dress(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return what a call is given: no tensor twice, and no new one where one like it is there."""
-        used: dict[Spec, int] = {}
+    def free(self, storage: int) -> None:
+        """Let go of what the step frees."""
+        if storage in self.alive:
+            self.held -= self.alive.pop(storage).nbytes
+
+    def _dress(self, call: Call, met: Iterator[tuple[int | None, int]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what a call is given: what the step has made, else made-up values, the same for the same storage."""
+        places = count()
 
         def take(spec: Spec) -> torch.Tensor:
-            known = self.tensors.setdefault(spec, [])
-            place = used.get(spec, 0)
-            used[spec] = place + 1
-            if place == len(known):
-                known.append(make(spec))
-                self.held += known[-1].untyped_storage().nbytes()
-            return known[place]
+            storage, offset = next(met, (None, 0))
+            made = self.alive.get(storage) if storage is not None else None
+            if made is not None and (seen := _seen_as(made, spec, offset)) is not None:
+                return seen
+            # Beyond what planning may take, tensors of one shape are one tensor.
+            known = storage if storage is not None and self.held < LARGEST_BYTES else next(places)
+            if (known, spec) not in self.given:
+                self.given[known, spec] = make(spec)
+                self.held += self.given[known, spec].untyped_storage().nbytes()
+            return self.given[known, spec]
 
-        if self.held > LARGEST_BYTES:
-            # Planning must not need the memory that it plans.
-            self.tensors.clear()
-            self.held = 0
         found: tuple[tuple[Any, ...], dict[str, Any]] = tree_map_only(Spec, take, (call.arguments, call.named))
         return found
 
 
-def time_in_order(
-    calls: Sequence[Call], events: Sequence[tuple[Any, ...]], clock: Callable[[], float]
-) -> tuple[float, dict[Any, float | None]]:
+def _seen_as(made: torch.Tensor, spec: Spec, offset: int) -> torch.Tensor | None:
+    """Return a tensor of this shape on the memory of another one; None where it does not fit there."""
+    if spec.origin is not None or (made.shape == spec.size and made.stride() == spec.stride):
+        return made
+    reach = offset + 1 + sum((size - 1) * stride for size, stride in zip(spec.size, spec.stride, strict=True))
+    if made.dtype != spec.dtype or not all(spec.size) or reach * made.itemsize > made.untyped_storage().nbytes():
+        return None
+    return made.as_strided(spec.size, spec.stride, offset)
+
+
+def time_in_order(calls: Sequence[Call], log: Log, clock: Callable[[], float]) -> tuple[float, dict[Any, float | None]]:
     """Return how long a call takes that does next to nothing, and how much longer each operation of a step does, by its key.
 
     None where an operation cannot be run alone. What a call takes before it does anything is another thing here, where all of
-    them come from Python, than in a step, where most come from within torch; so it is told apart. `events` are those of the step, which name the operations by their numbers in `calls`.
+    them come from Python, than in a step, where most come from within torch; so it is told apart.
 
     Units: seconds
     """
-    stage = Stage()
-    called = {calls[number].key: calls[number] for number in numbers_of(events)}
+    stage, events = Stage(), events_of_step(log)
+    called = {calls[number].key: number for number in numbers_of(events)}
     laps: dict[Any, list[float]] = {key: [] for key in [*called, EMPTY]}
     left_out = {
         key
-        for key, call in called.items()
-        if size_of(call) > LARGEST_BYTES or str(call.operator).startswith("profiler.")
+        for key, number in called.items()
+        if size_of(calls[number]) > LARGEST_BYTES or log.operations[number].kind == VIEW
     }
     gc.collect()
     gc.disable()
@@ -112,15 +120,7 @@ def time_in_order(
     try:
         began, passes = time.perf_counter(), 0
         while passes < LEAST_PASSES + 1 or (time.perf_counter() - began < LEAST_SECONDS and passes < MOST_PASSES):
-            for place, event in enumerate(events):
-                if place % BETWEEN == 0:
-                    laps[EMPTY].append(stage.run(NEARLY_NOTHING, clock) or 0.0)
-                if event[0] == "free":
-                    stage.alive.pop(event[1], None)
-                elif (call := calls[event[1]]).key not in left_out:
-                    taken = stage.run(call, clock, event[2])
-                    if taken is not None and passes:
-                        laps[call.key].append(taken)
+            _pass(stage, calls, events, clock, left_out, laps if passes else {key: [] for key in laps})
             passes += 1
             if passes > 1 and time.perf_counter() - began > MOST_SECONDS:
                 break
@@ -130,3 +130,25 @@ def time_in_order(
             torch.set_flush_denormal(False)
     empty = statistics.median(laps.pop(EMPTY))
     return empty, {key: max(0.0, statistics.median(found) - empty) if found else None for key, found in laps.items()}
+
+
+def _pass(
+    stage: Stage,
+    calls: Sequence[Call],
+    events: Sequence[tuple[Any, ...]],
+    clock: Callable[[], float],
+    left_out: set[Any],
+    laps: dict[Any, list[float]],
+) -> None:
+    """Go through the step once."""
+    for place, event in enumerate(events):
+        if place % BETWEEN == 0:
+            laps[EMPTY].append(stage.run(NEARLY_NOTHING, clock) or 0.0)
+        if event[0] == "free":
+            stage.free(event[1])
+        elif (call := calls[event[1]]).key not in left_out:
+            taken = stage.run(call, clock, *event[2:])
+            if taken is not None:
+                laps[call.key].append(taken)
+    for storage in list(stage.alive):
+        stage.free(storage)

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from ...methods.planning.log import Log, Operation
-from ...methods.planning.timing import VIEW
+from ...methods.planning.timing import ORDINARY, VIEW
 from . import adapter
 
 # Operators whose workspace is a result that the shapes call empty, and that the way back wants to be given.
@@ -61,6 +61,7 @@ class Tracer:
     def __init__(self) -> None:
         self.log = Log()
         self.calls: list[Call] = []
+        self.following = False
         self._numbers: dict[Any, int] = {}
         # Key of a living storage -> its number in the log, and what tells its end.
         self._alive: dict[int, tuple[int, Any]] = {}
@@ -75,6 +76,7 @@ class Tracer:
 
     def phase(self, name: str) -> None:
         """Say that a part of the program begins."""
+        self.following = name == ORDINARY
         self.log.events.append(("phase", name))
 
     def stream(self, number: int) -> None:
@@ -107,7 +109,15 @@ class Tracer:
                 new.append((self._register(key, storage), output, storage.nbytes()))
                 if opaque and not storage.nbytes():
                     self._origins[key] = (self.calls[number], output)
-        self.log.events.append(("call", number, tuple(new)))
+        # Of the step that is run again, also which memory each of its operations was given.
+        met = (self._met((args, kwargs)),) if self.following else ()
+        self.log.events.append(("call", number, tuple(new), *met))
+
+    def _met(self, given: Any) -> tuple[tuple[int | None, int], ...]:
+        """Return for each tensor the number of its storage, if it was asked for here, and where in it the tensor begins."""
+        tensors = (leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, torch.Tensor))
+        places = ((adapter.key_of(adapter.storage_of(tensor)), tensor.storage_offset()) for tensor in tensors)
+        return tuple((self._alive[key][0] if key in self._alive else None, offset) for key, offset in places)
 
     def _resized(self, storage: torch.UntypedStorage, size: int) -> None:
         key = adapter.key_of(storage)

@@ -31,6 +31,7 @@ class Log:
     """State: the operations seen so far, and the events, each a tuple that begins with what happened.
 
     ("call", operation, ((storage, output, bytes), ...)): an operator ran and returned these new storages.
+        Of the step that stands for all others a fourth part names the storage of each tensor that it was given, and the place in it.
     ("free", storage): the last reference to a storage is gone.
     ("resize", storage, bytes): a storage gives its memory back, or asks for it again, and lives on.
     ("phase", name): what follows belongs to this part of the program.

@@ -14,6 +14,11 @@ OVERHEAD_SECONDS = 6e-6
 EFFICIENCY = {"matmul": 0.6, "convolution": 0.4, "attention": 0.5, "recurrent": 0.2}
 
 
+# Of a machine that is at hand, in units of the call that does next to nothing: what a call costs within a step, where most come
+# from within torch, and what a step costs beside its calls (the loop, its rules and observers, the optimiser's own Python).
+CALL_SHARE, CALLS_OF_STEP = 0.25, 45.0
+# How much longer operations take among the rest of a step than in the replay of them; docs/log.md has the measurements.
+AMONG_OTHERS = 1.05
 # Operations that return what they were given in another shape: they move nothing, and what they cost is in that of the others.
 VIEW = "view"
 # The phases that steps lie in; of the second nothing but what every step does.
@@ -64,6 +69,20 @@ def seconds_of_step(operations: Iterable[Mapping[str, Any]], rates: Rates) -> fl
     Source: Williams, Waterman and Patterson 2009, Roofline, equation 1, where nothing was measured.
     """
     return sum(operation["count"] * _seconds(operation, rates) for operation in operations)
+
+
+def seconds_here(operations: Iterable[Mapping[str, Any]], rates: Rates, call_seconds: float) -> float:
+    """Return the time of a step whose operations were replayed on the machine at hand, where calling anything takes so long.
+
+    Units: seconds
+    Source: measured; docs/log.md, planned step times.
+    """
+    longer = [
+        {**item, "seconds": None if item.get("seconds") is None else AMONG_OTHERS * item["seconds"]}
+        for item in operations
+    ]
+    calls = Rates(rates.flops_per_second, rates.bytes_per_second, CALL_SHARE * call_seconds)
+    return seconds_of_step(longer, calls) + CALLS_OF_STEP * call_seconds
 
 
 def seconds_with_batch(step: float, batch: float, ahead: bool) -> float:

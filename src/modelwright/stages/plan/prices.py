@@ -10,7 +10,7 @@ from ...core.settings import AUTO
 from ...methods.energy.carbon import JOULES_PER_KWH, grid_of
 from ...methods.energy.processor import BUSY_WATTS, LEAST_WATTS, MOST_WATTS
 from ...methods.energy.settings import Energy
-from ...methods.planning.timing import Rates, seconds_of_step, seconds_with_batch
+from ...methods.planning.timing import Rates, seconds_here, seconds_of_step, seconds_with_batch
 from .machine import Machine
 from .settings import Plan
 
@@ -54,6 +54,8 @@ class Priced:
     money: Range | None = None
     unprobed: tuple[str, ...] = ()
     operations: list[dict[str, Any]] = field(default_factory=list)
+    # What a call takes that does next to nothing.
+    call_seconds: float = 0.0
 
 
 def price(
@@ -74,6 +76,7 @@ def price(
         bound=bound,
         unprobed=tuple(found["unprobed"]),
         operations=operations,
+        call_seconds=found.get("call_seconds", 0.0),
     )
     return _with_time(priced, recipe, settings, machine, factor) if operations else priced
 
@@ -84,7 +87,12 @@ def _with_time(priced: Priced, recipe: Recipe, settings: Plan, machine: Machine,
     facts = priced.facts
     measured = priced.operations if machine.here else [{**item, "seconds": None} for item in priced.operations]
     rates = Rates(machine.flops_per_second, machine.bytes_per_second, machine.overhead_seconds)
-    alone = seconds_of_step(measured, rates) + machine.step_seconds
+    # Without a replay, as of another machine, the calls cost what its constants say.
+    alone = (
+        seconds_here(measured, rates, priced.call_seconds)
+        if machine.here and priced.call_seconds
+        else seconds_of_step(measured, rates) + machine.step_seconds
+    )
     step = factor.times(seconds_with_batch(alone, facts.get("batch_seconds", 0.0), facts.get("ahead", False)))
     answered = facts["validations"] * facts["validation_rows"] / facts["batch"] * FORWARD
     whole = step.times(facts["steps"] + answered)

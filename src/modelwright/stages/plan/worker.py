@@ -57,6 +57,7 @@ class Bench:
         keep_freed_memory(train.memory)
         self.job, self.prober = job, Prober()
         self.seconds: dict[Any, float | None] = {}
+        self.empty = 0.0
         # On one thread its own time, which does not depend on what else the machine is doing; with several, the clock's.
         self.clock = time.thread_time if job.threads == 1 else time.perf_counter
         self.doubt = doubt()
@@ -104,12 +105,13 @@ class Bench:
         from ...engine.tracing.replay import time_in_order
         from ...methods.planning.timing import events_of_step, numbers_of
 
-        events = events_of_step(tracer.log)
-        numbers = numbers_of(events)
+        numbers = numbers_of(events_of_step(tracer.log))
         # What is known from another candidate is not run again.
         if any(tracer.calls[number].key not in self.seconds for number in numbers):
-            self.seconds |= time_in_order(tracer.calls, events, self.clock)
+            self.empty, seconds = time_in_order(tracer.calls, tracer.log, self.clock)
+            self.seconds |= seconds
         return {
+            "call_seconds": self.empty,
             "operations": [
                 {
                     **asdict(tracer.log.operations[number]),
@@ -117,7 +119,7 @@ class Bench:
                     "seconds": self.seconds[tracer.calls[number].key],
                 }
                 for number, count in Counter(numbers).items()
-            ]
+            ],
         }
 
 
