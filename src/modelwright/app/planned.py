@@ -34,7 +34,7 @@ def lines_of(plan: dict[str, Any]) -> list[str]:
         lines.append(f"{say('runner-up'):<22} {format_bytes(other['estimate']):>12}   {edits}")
     if plan["unprobed"]:
         lines.append(f"{say('known by shape alone')}: {', '.join(plan['unprobed'])}")
-    return [*lines, *(f"{say('note')}: {note}" for note in plan["notes"])]
+    return [*lines, *(f"{say('note')}: {note}" for note in plan.get("notes", []))]
 
 
 def _costs(plan: dict[str, Any]) -> list[str]:

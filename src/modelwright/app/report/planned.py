@@ -60,7 +60,7 @@ def view_plan(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> Planned |
         pareto=_pareto(plan),
         costliest=tuple((item["operator"], quantity(item["seconds"], "seconds")) for item in plan["costliest"]),
         unprobed=", ".join(plan["unprobed"]),
-        notes=tuple(plan["notes"]),
+        notes=tuple(plan.get("notes", [])),
     )
 
 

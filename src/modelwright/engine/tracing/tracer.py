@@ -116,7 +116,7 @@ class Tracer:
     def _met(self, given: Any) -> tuple[tuple[int | None, int], ...]:
         """Return for each tensor the number of its storage, if it was asked for here, and where in it the tensor begins."""
         tensors = (leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, torch.Tensor))
-        places = ((adapter.key_of(adapter.storage_of(tensor)), tensor.storage_offset()) for tensor in tensors)
+        places = ((adapter.key_of(adapter.storage_of(tensor)), int(tensor.storage_offset())) for tensor in tensors)
         return tuple((self._alive[key][0] if key in self._alive else None, offset) for key, offset in places)
 
     def _resized(self, storage: torch.UntypedStorage, size: int) -> None:
