@@ -160,6 +160,7 @@ ELSEWHERE = {
     "evaluate.samples.temperature": "test_a_changed_key_changes_what_is_made (test_language.py)",
     "evaluate.samples.nucleus": "test_a_changed_key_changes_what_is_made (test_language.py)",
     "evaluate.choices.answers": "test_a_changed_key_changes_what_is_made (test_chat.py)",
+    "evaluate.choices.by_row": "test_each_question_has_its_own_answers (test_own_choices.py)",
     "evaluate.choices.before": "test_a_changed_key_changes_what_is_made (test_chat.py)",
     "audit.fairness.columns": "test_without_columns_nothing_is_said (test_audit_fairness.py)",
     "audit.fairness.intersections": "test_intersections_and_bins (test_audit_fairness.py)",
@@ -181,6 +182,12 @@ ELSEWHERE = {
     "prove_resume.kills": "test_a_killed_training_is_equal_and_a_gate_can_ask_for_it (test_prove_resume.py)",
     "prove_resume.workers": "test_workers_are_changed_in_turn (test_prove_resume.py)",
     "prove_resume.seed": "test_another_seed_kills_at_other_moments (test_prove_resume.py)",
+    "submit.priority": "test_higher_priorities_come_first_and_hold_up_lower_ones (engine/test_queue.py)",
+    "submit.workers": "test_the_section_says_what_a_job_needs (app/test_submit.py)",
+    "submit.least": "test_the_section_says_what_a_job_needs (app/test_submit.py)",
+    "submit.cpus": "test_the_section_says_what_a_job_needs (app/test_submit.py)",
+    "submit.gpus": "test_the_section_says_what_a_job_needs (app/test_submit.py)",
+    "submit.memory": "test_the_section_says_what_a_job_needs (app/test_submit.py)",
     "energy.method": "test_the_keys_of_energy_say_how_it_is_found (test_energy.py)",
     "energy.watts": "test_the_keys_of_energy_say_how_it_is_found (test_energy.py)",
     "energy.country": "test_country_and_grid_decide_about_carbon (test_energy.py)",
@@ -216,7 +223,7 @@ def test_every_key_of_every_stage_is_tried() -> None:
         for key in keys_of(registry.load(registry.stage(stage).settings), stage)
     } | {
         key
-        for section in ("energy", "track", "encrypt")
+        for section in ("energy", "track", "encrypt", "submit")
         for key in keys_of(registry.load(BUILTIN["section"][section][1]), section)
     }
     tried = {key for key, _, _ in CHANGES} | set(ELSEWHERE)

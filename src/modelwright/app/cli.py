@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import calibrating, launch_files
+from . import calibrating, launch_files, submitting
 from .processes import add_arguments, carry_out, ended, who
 from .words import say
 
@@ -41,6 +41,7 @@ VERBS = {
     "verify": "check a release: digests, signature, journal, golden answers",
     "serve": "answer over HTTP from a release",
     "keys": "make, list and take back the keys of a served release",
+    "submit": "plan several recipes and hand them to Ray, which runs each where and when there is room",
     "launch-files": "write the files that start a recipe on Slurm, Kubernetes, Docker or SkyPilot",
     "label": "choose the rows of a pool whose labels would tell a trained model most",
     "forget": "take rows out of all that was made of them, and never use them again",
@@ -363,4 +364,5 @@ _ARGUMENTS = {
     "calibrate": calibrating.add_arguments,
     "doctor": _doctor_arguments,
     "launch-files": launch_files.add_arguments,
+    "submit": submitting.add_arguments,
 }

@@ -15,6 +15,7 @@ from .calibrating import calibrate as calibrate
 from .forgetting import forget as forget
 from .headline import headline
 from .launch_files import launch_files as launch_files
+from .submitting import submit as submit
 from .words import say
 
 # Rows and steps of `--smoke`: enough to touch every line, too little to learn.

@@ -60,6 +60,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "energy": ("settings", f"{HERE}.methods.energy.settings:Energy"),
         "encrypt": ("settings", f"{HERE}.core.vault:Encrypt"),
         "track": ("settings", f"{HERE}.engine.tracker_settings:Track"),
+        "submit": ("settings", f"{HERE}.engine.queue_settings:Submit"),
     },
     "tracker": _parts(
         "engine.tracker_settings",
@@ -92,6 +93,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "launch": ("", f"{HERE}.engine.launch:launch"),
         "launch_on_ray": ("", f"{HERE}.engine.launch_ray:launch_on_ray"),
         "join": ("", f"{HERE}.engine.crew:join"),
+        "submit_to_ray": ("", f"{HERE}.engine.queue_ray:submit_to_ray"),
     },
     # Task -> the model that is trained beside every recipe of it, as the honest floor.
     "floor": {"text": ("tfidf",), "tabular": ("boosting",)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from .conversation import ANSWERS, TemplateRefuses, pieces, read_messages, render
+from .options import CHOICES, read_options
 from .ragged import Ragged
 from .settings import Language
 from .task import Examples
@@ -49,7 +51,11 @@ def converse(rows: Rows, learnt: dict[str, Any] | None, settings: Language, base
         encode_conversation(vocabulary, learnt, messages, origin)
         for messages, origin in zip(conversations, rows.origins, strict=True)
     ]
-    return examples_of(found, learnt)
+    examples = examples_of(found, learnt)
+    if CHOICES not in rows.columns:
+        return examples
+    options = read_options(rows.columns[CHOICES], conversations, rows.origins, vocabulary)
+    return replace(examples, columns={**examples.columns, **options})
 
 
 def require_template(learnt: dict[str, Any]) -> None:

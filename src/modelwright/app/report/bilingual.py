@@ -277,6 +277,7 @@ MEASURES = {
     "bits_per_byte": ("Bits per byte", "每字节比特数"),
     "unknown_tokens": ("Unknown tokens", "未知词元"),
     "choice_accuracy": ("Accuracy of the most likely answer", "最可能答案的准确率"),
+    "choice_accuracy_by_byte": ("Accuracy of the answer most likely for its bytes", "按字节最可能答案的准确率"),
     "choice_balanced_accuracy": ("Balanced accuracy of the most likely answer", "最可能答案的平衡准确率"),
     "choice_precision": ("Precision of the most likely answer", "最可能答案的精确率"),
     "choice_recall": ("Recall of the most likely answer", "最可能答案的召回率"),

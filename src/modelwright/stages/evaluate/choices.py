@@ -50,7 +50,7 @@ def score(context: Context, predictor: Predictor, test: Examples) -> dict[str, n
     settings: Evaluate = context.settings
     vocabulary = Vocabulary(predictor.learnt)
     choices = [vocabulary.encode(text).tokens.tolist() for text in settings.choices.answers]
-    questions = [_question(test, index) for index in range(len(test))]
+    questions = [question_of(test, index) for index in range(len(test))]
     right = _right(settings.choices.answers, [vocabulary.decode(answer) for _, answer in questions])
     prompts = [prompt for prompt, _ in questions]
 
@@ -91,7 +91,7 @@ def claims(settings: Evaluate, found: dict[str, np.ndarray], about: dict[str, st
     return claimed
 
 
-def _question(test: Examples, index: int) -> tuple[list[int], list[int]]:
+def question_of(test: Examples, index: int) -> tuple[list[int], list[int]]:
     """Return what stands before the last answer of a conversation, and that answer without its end."""
     tokens = cast(Ragged, test.columns["tokens"]).row(index).tolist()
     counted = cast(Ragged, test.columns[COUNTED]).row(index).tolist()

@@ -26,7 +26,7 @@ from ...tasks.pairs import has_pairs
 from ...tasks.ragged import Ragged
 from ...tasks.task import Examples
 from ...tasks.vocabulary import UNKNOWN, Vocabulary
-from . import choices, preferences
+from . import choices, own_choices, preferences
 from .choices import require_conversations
 from .opening import answer_once
 from .settings import Evaluate
@@ -48,6 +48,9 @@ def judge(context: Context) -> None:
         require_conversations(test)
         # Other answers are other questions.
         asked["choices"] = digest_of(settings.choices.model_dump(mode="json"))
+    if settings.choices.by_row:
+        own_choices.require_options(test)
+        asked["choices"] = digest_of(settings.choices.model_dump(mode="json"))
     predictions, drawn = answer_once(context, asked, "reading the test part", lambda: _losses(context, predictor, test))
     losses = np.load(predictions.path / "losses.npy", allow_pickle=False)
     context.check_interrupt(message="measuring")
@@ -62,6 +65,8 @@ def judge(context: Context) -> None:
         names = ("right", "chosen", *(("chosen_before",) if settings.choices.before else ()))
         found = {name: np.load(predictions.path / f"{name}.npy", allow_pickle=False) for name in names}
         context.claim(*choices.claims(settings, found, about, context.recipe.seed))
+    if settings.choices.by_row:
+        context.claim(*own_choices.claims(context, predictions.path, test, about))
     if has_pairs(test.columns):
         context.claim(*preferences.claims(context, predictions.path, about))
     floors = _floor(context, read_part(dataset, "train"), test, losses, about) if settings.floor == "auto" else []
@@ -87,6 +92,8 @@ def _losses(context: Context, predictor: Predictor, test: Examples) -> tuple[dic
     found = {"losses": losses}
     if context.settings.choices.answers:
         found |= choices.score(context, predictor, test)
+    if context.settings.choices.by_row:
+        found |= own_choices.score(context, predictor, test)
     if has_pairs(test.columns):
         found |= preferences.score(context, predictor, test)
     return found, drawn

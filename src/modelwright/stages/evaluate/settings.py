@@ -34,6 +34,10 @@ class Choices(Settings):
     answers: Sequence[str] = Field(
         (), description="all answers that conversations may end with; empty: nothing is asked"
     )
+    by_row: bool = Field(
+        False,
+        description="true: each conversation lists what may be answered, in a column choices; claims choice_accuracy",
+    )
     before: bool = Field(
         False, description="true: the weights from outside are asked the same before any training, claims before[...]"
     )
@@ -64,6 +68,9 @@ class Evaluate(Settings):
         task: Any = sections.get("task")
         if self.folds and task is not None and task.kind not in SERVED:
             yield "folds", f"'evaluate.folds' is {self.folds}, and folds are dealt out by class", "0 for this task"
+        if self.choices.by_row and self.choices.answers:
+            found = "'evaluate.choices' has answers for all rows, and by_row asks for those of each row"
+            yield "choices.by_row", found, "one of the two"
         model: Any = sections.get("model")
         if self.choices.before and model is not None and model.kind not in registry.names("pretrained"):
             found = f"'evaluate.choices.before' is true, and the model {model.kind} begins with no weights from outside"
@@ -103,6 +110,7 @@ CHOICES = (
     "choice_f1",
     "choice_f1_macro",
     "choice_log_loss",
+    "choice_accuracy_by_byte",
     "before",
 )
 
