@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..models.cache import Cache
+from ..models.reading import reader_of
 
 # Tokens of prompts that are read at once.
 TOKENS = 2048
@@ -71,15 +72,15 @@ def _scores(network: Any, prompts: list[list[int]], choices: Sequence[Sequence[i
         padding if padding.any() else None,
         network.embedding.weight.dtype,
     )
-    rows = torch.arange(len(prompts))
-    first = network(tokens, cache=cache, only=(rows, torch.full_like(rows, longest - 1))).float().log_softmax(dim=-1)
+    rows, read = torch.arange(len(prompts)), reader_of(network)
+    first = read(tokens, cache=cache, only=(rows, torch.full_like(rows, longest - 1))).float().log_softmax(dim=-1)
     found = []
     for choice in choices:
         # Each choice is read where the prompt ends: what another one left there is written over.
         cache.length = longest
         total = first[:, choice[0]].double()
         if len(choice) > 1:
-            logits = network(torch.tensor([list(choice[:-1])]).expand(len(prompts), -1), cache=cache)
+            logits = read(torch.tensor([list(choice[:-1])]).expand(len(prompts), -1), cache=cache)
             after = torch.tensor(choice[1:])
             logprobs = logits.float().log_softmax(dim=-1)
             total = total + logprobs[:, torch.arange(len(after)), after].double().sum(dim=1)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..models.cache import Cache
+from ..models.reading import reader_of
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Writer:
     A row that has become as long as the model's length goes on from its second half.
     """
 
-    def __init__(self, network: Any, prompts: Sequence[Sequence[int]]) -> None:
-        self.network = network
+    def __init__(self, network: Any, prompts: Sequence[Sequence[int]], count: int) -> None:
+        self.network, self.reader, self.count = network, reader_of(network), count
         self.rows = [list(prompt) for prompt in prompts]
         self._begin([row[-network.length :] for row in self.rows])
 
@@ -61,14 +62,12 @@ class Writer:
         """Read rows from their beginning; shorter ones are padded on the left."""
         shape, longest = self.network.shape, max(map(len, rows))
         padding = torch.tensor([longest - len(row) for row in rows])
-        tokens = torch.zeros(len(rows), longest, dtype=torch.int64)
-        for number, row in enumerate(rows):
-            tokens[number, longest - len(row) :] = torch.tensor(row)
+        tokens = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows])
         self.cache = Cache(
             shape.layers,
             len(rows),
             shape.key_value_heads,
-            self.network.length,
+            min(self.network.length, longest + self.count),
             shape.head_width,
             padding if padding.any() else None,
             self.network.embedding.weight.dtype,
@@ -77,7 +76,7 @@ class Writer:
 
     def _read(self, tokens_RT: torch.Tensor) -> torch.Tensor:
         last = (torch.arange(len(tokens_RT)), torch.full((len(tokens_RT),), tokens_RT.shape[1] - 1))
-        logits: torch.Tensor = self.network(tokens_RT, cache=self.cache, only=last)
+        logits: torch.Tensor = self.reader(tokens_RT, cache=self.cache, only=last)
         return logits
 
     def add(self, tokens_R: torch.Tensor) -> None:
@@ -123,7 +122,7 @@ def follow(
     network.eval()
     try:
         with torch.inference_mode():
-            writer = Writer(network, prompts) if count else None
+            writer = Writer(network, prompts, count) if count else None
             for number in range(count):
                 assert writer is not None
                 tokens = choose(writer.logits, sampling, generator)

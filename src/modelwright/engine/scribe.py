@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ..models.cache import Slots
+from ..models.reading import reader_of
 from .batching import Expired, Full
 from .generation import Sampling, choose
 
@@ -44,6 +45,8 @@ class Writing:
     best: int
     hear: Callable[[Likely | str | BaseException], None]
     deadline: float = field(default_factory=lambda: time.monotonic() + 60.0)
+    # Whether the token that ends the text is told, too.
+    with_end: bool = False
     # Set by whoever no longer listens.
     abandoned: bool = False
     written: int = 0
@@ -110,6 +113,7 @@ class Scribe:
             shape.head_width,
             network.embedding.weight.dtype,
         )
+        reader = reader_of(network)
         with torch.inference_mode():
             while True:
                 with self._ready:
@@ -118,9 +122,9 @@ class Scribe:
                         return
                     arrived = self._take(self.slots - len(self._active))
                 for item in arrived:
-                    self._begin(network, slots, item)
+                    self._begin(network, reader, slots, item)
                 if self._active:
-                    self._step(network, slots)
+                    self._step(reader, slots)
 
     def _take(self, room: int) -> list[Writing | Reading]:
         """Take from the queue what can begin: texts as long as there is room, everything else at once."""
@@ -131,7 +135,7 @@ class Scribe:
             taken.append(item)
         return taken
 
-    def _begin(self, network: Any, slots: Slots, item: Writing | Reading) -> None:
+    def _begin(self, network: Any, reader: Any, slots: Slots, item: Writing | Reading) -> None:
         try:
             if isinstance(item, Reading):
                 item.hear(item.work(network))
@@ -144,18 +148,18 @@ class Scribe:
             row = slots.add_row()
             tokens = torch.tensor([item.prompt])
             last = (torch.tensor([0]), torch.tensor([len(item.prompt) - 1]))
-            logits = network(tokens, cache=slots.first_read(row), only=last)
+            logits = reader(tokens, cache=slots.first_read(row), only=last)
             slots.set_length(row, len(item.prompt))
             self._active.append(item)
             self._tell(slots, [row], logits)
         except Exception as error:  # the border of this thread: one request must not take the others down
             item.hear(error)
 
-    def _step(self, network: Any, slots: Slots) -> None:
+    def _step(self, reader: Any, slots: Slots) -> None:
         try:
             tokens = torch.tensor([[item.last] for item in self._active])
             rows = torch.arange(len(self._active))
-            logits = network(tokens, cache=slots, only=(rows, torch.zeros_like(rows)))
+            logits = reader(tokens, cache=slots, only=(rows, torch.zeros_like(rows)))
             self._tell(slots, list(range(len(self._active))), logits)
         except Exception as error:  # as above; what was being written cannot go on
             for item in self._active:
@@ -172,6 +176,8 @@ class Scribe:
             if item.abandoned:
                 done.append(row)
             elif token == self.end:
+                if item.with_end:
+                    item.hear(likely(scores, token, item.best))
                 item.hear(STOP)
                 done.append(row)
             else:

@@ -26,7 +26,8 @@ class Cache:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         shape = (layers, rows, heads, places, head_width)
-        self.keys, self.values = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
+        # Nothing is seen that was not written, so what stands there before does not matter.
+        self.keys, self.values = torch.empty(shape, dtype=dtype), torch.empty(shape, dtype=dtype)
         self.padding = padding
         self.length = 0
 
@@ -81,8 +82,8 @@ class Slots:
 
     def first_read(self, row: int) -> Cache:
         """Return the cache through which a row reads its first tokens."""
-        layers, _, heads, places, head_width = self.keys.shape
-        cache = Cache(layers, 0, heads, places, head_width)
+        layers, _, heads, _, head_width = self.keys.shape
+        cache = Cache(layers, 0, heads, 0, head_width)
         cache.keys, cache.values = self.keys[:, row : row + 1], self.values[:, row : row + 1]
         return cache
 

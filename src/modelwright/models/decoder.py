@@ -53,7 +53,7 @@ class Attention(nn.Module):
 
     def __init__(self, settings: Decoder, shape: Shape) -> None:
         super().__init__()
-        self.shape = shape
+        self.settings, self.shape = settings, shape
         inner, outer = shape.heads * shape.head_width, shape.key_value_heads * shape.head_width
         self.query = nn.Linear(shape.width, inner, bias=settings.attention_bias)
         self.key = nn.Linear(shape.width, outer, bias=settings.attention_bias)

@@ -128,6 +128,33 @@ def test_tokens_stand_for_themselves(verses: Path, tmp_path: Path) -> None:
     assert len(second.logprobs.tokens) <= 2
 
 
+def test_a_scored_prompt_is_always_followed_by_one_more_token(verses: Path, tmp_path: Path) -> None:
+    """lm-eval asks for one token and drops the last it is told of; where that is the end of the text, it is told all the same."""
+    predictor = open_predictor(verses)
+    vocabulary = Vocabulary(predictor.learnt)
+    with torch.no_grad():
+        logits = predictor.network.eval()(torch.arange(vocabulary.size)[:, None])[:, 0]
+    # Whatever follows, the end or a token of text.
+    likely = [int(token) for token in logits.argmax(dim=1) == vocabulary.end]
+    prompts = [[token] for token in [*(logits[:, vocabulary.end].topk(3).indices.tolist()), 5, 6]]
+    (done,) = asked(
+        verses,
+        tmp_path,
+        lambda client: client.completions.create(
+            model="verses", prompt=prompts, max_tokens=1, echo=True, logprobs=1, temperature=0
+        ),
+    )
+    for choice, (token,) in zip(done.choices, prompts, strict=True):
+        first, after = choice.logprobs.token_logprobs
+        assert first is None
+        assert after == pytest.approx(float(logits[token].log_softmax(dim=0).max()), abs=1e-4)
+        assert (choice.finish_reason == "stop") == bool(likely[token])
+        assert choice.text == vocabulary.decode([token]) + vocabulary.decode(
+            [] if likely[token] else [int(logits[token].argmax())]
+        )
+    assert any(choice.finish_reason == "stop" for choice in done.choices)
+
+
 def test_a_conversation(verses: Path, tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "the sun"}]
     done, more = asked(

@@ -27,8 +27,11 @@ class Text:
 
     def add(self, token: int, likely: Any) -> str:
         """Take one more token; return what may now be told: no half character, and nothing that may begin an end."""
-        self.tokens.append(token)
         self.logprobs.append(likely)
+        if token == self.vocabulary.end:
+            # How likely it was is told; it is no part of the text.
+            return ""
+        self.tokens.append(token)
         self.text = self.vocabulary.decode(self.tokens)
         ends = [at for stop in self.stop if (at := self.text.find(stop)) >= 0]
         if ends:

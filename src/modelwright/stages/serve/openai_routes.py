@@ -189,6 +189,8 @@ class Routes:
                 max(0, asked.logprobs),
                 partial(hear, number),
                 deadline,
+                # A harness that scores a prompt drops the last token it is told of, so there must be one.
+                with_end=asked.echo,
             )
             for number, prompt in enumerate(self._numbered(asked))
         ]
