@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention, silu
 
 from .cache import Cache, Slots
-from .decoder import Block, DecoderModel
+from .decoder import DecoderModel
 
 # Up to so many tokens a product waits for the weights, and what reads them in the order of memory is the fastest.
 FEW = 2
@@ -31,14 +31,15 @@ def is_plain(network: Any) -> bool:
     """Say whether every layer of a decoder is as it was built, in float32, and on a CPU."""
     if type(network) is not DecoderModel:
         return False
-    parts = [part for block in network.blocks for part in (*_inward(block), block.attention.output, block.feed.down)]
+    parts = [part for block in network.blocks for part in _linears(block)]
     return all(type(part) is nn.Linear for part in parts) and all(
         weight.dtype is torch.float32 and weight.device.type == "cpu" for weight in network.parameters()
     )
 
 
-def _inward(block: Any) -> list[nn.Linear]:
-    return [block.attention.query, block.attention.key, block.attention.value, block.feed.gate, block.feed.up]
+def _linears(block: Any) -> list[nn.Module]:
+    attention, feed = block.attention, block.feed
+    return [attention.query, attention.key, attention.value, attention.output, feed.gate, feed.up, feed.down]
 
 
 class Reader:
@@ -49,7 +50,7 @@ class Reader:
         # Weights made here are used in training later, too, so they must not be those of inference mode.
         with torch.inference_mode(False), torch.no_grad():
             self.layers = [_Layer(block) for block in network.blocks]
-            outer = network.embedding if network.head is None else network.head
+            outer: Any = network.embedding if network.head is None else network.head
             self.head_VW = side_by_side([outer.weight])
         # A feature is turned by the angle of its pair; the first of a pair takes the second with the opposite sign.
         self.cosine_LD = torch.cat([network.cosine, network.cosine], dim=1)
@@ -76,7 +77,7 @@ class Reader:
 class _Layer:
     """State: views of the weights of one block."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Any) -> None:
         attention, feed = block.attention, block.feed
         inward = [attention.query, attention.key, attention.value]
         self.block, self.shape = block, attention.shape
