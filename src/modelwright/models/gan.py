@@ -24,12 +24,18 @@ RANGE = 2.0
 class _Convolution(nn.Module):
     """State: one convolution and what follows it; a stride of 2 halves the side."""
 
-    def __init__(self, channels: int, wider: int, kernel: int = 3, stride: int = 1) -> None:
+    def __init__(self, channels: int, wider: int, normalise: str, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
+        free = normalise == "none"
         self.convolution = nn.Conv2d(
-            channels, wider, kernel, stride=stride, padding=kernel // 2, padding_mode="reflect", bias=False
+            channels, wider, kernel, stride=stride, padding=kernel // 2, padding_mode="reflect", bias=free
         )
-        self.normalise = nn.InstanceNorm2d(wider, affine=True)
+        self.normalise = nn.Identity() if free else nn.InstanceNorm2d(wider, affine=True)
+        if free:
+            # He et al. 2015, equation 10: nothing else keeps the signal's size.
+            nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
+            assert self.convolution.bias is not None
+            nn.init.zeros_(self.convolution.bias)
 
     def forward(self, stream_BCHW: torch.Tensor) -> torch.Tensor:
         return self.normalise(self.convolution(stream_BCHW))
@@ -38,10 +44,10 @@ class _Convolution(nn.Module):
 class _Block(nn.Module):
     """State: two convolutions beside a shortcut."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, normalise: str) -> None:
         super().__init__()
-        self.first = _Convolution(channels, channels)
-        self.second = _Convolution(channels, channels)
+        self.first = _Convolution(channels, channels, normalise)
+        self.second = _Convolution(channels, channels, normalise)
 
     def forward(self, stream_BCHW: torch.Tensor) -> torch.Tensor:
         return stream_BCHW + self.second(functional.relu(self.first(stream_BCHW)))
@@ -89,11 +95,11 @@ class _WayDown(nn.Module):
 
     end: _Generator
 
-    def __init__(self, channels: int, halvings: int) -> None:
+    def __init__(self, channels: int, halvings: int, normalise: str) -> None:
         super().__init__()
-        self.first = _Convolution(3, channels, 7)
+        self.first = _Convolution(3, channels, normalise, 7)
         self.down = nn.ModuleList(
-            _Convolution(channels << number, channels << number + 1, 3, 2) for number in range(halvings)
+            _Convolution(channels << number, channels << number + 1, normalise, 3, 2) for number in range(halvings)
         )
 
     def features(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -111,11 +117,12 @@ class ResidualNetwork(_WayDown):
     """State: the way down, the blocks, the way up, the end. `features` shows what the way down sees, for contrasting."""
 
     def __init__(self, settings: ResidualGenerator) -> None:
-        super().__init__(settings.channels, settings.halvings)
+        super().__init__(settings.channels, settings.halvings, settings.normalise)
         width = settings.channels * 2**settings.halvings
-        self.blocks = nn.Sequential(*(_Block(width) for _ in range(settings.blocks)))
+        self.blocks = nn.Sequential(*(_Block(width, settings.normalise) for _ in range(settings.blocks)))
         self.up = nn.ModuleList(
-            _Convolution(width >> number, width >> number + 1) for number in range(settings.halvings)
+            _Convolution(width >> number, width >> number + 1, settings.normalise)
+            for number in range(settings.halvings)
         )
         self.end = _Generator(settings.channels, 2**settings.halvings, settings.change)
 
@@ -144,10 +151,10 @@ class UNetNetwork(_WayDown):
     """State: the way down, the way up over what the way down saw, the end."""
 
     def __init__(self, settings: UNet) -> None:
-        super().__init__(settings.channels, settings.halvings)
+        super().__init__(settings.channels, settings.halvings, settings.normalise)
         width = settings.channels * 2**settings.halvings
         self.up = nn.ModuleList(
-            _Convolution((width >> number) + (width >> number + 1), width >> number + 1)
+            _Convolution((width >> number) + (width >> number + 1), width >> number + 1, settings.normalise)
             for number in range(settings.halvings)
         )
         self.end = _Generator(settings.channels, 2**settings.halvings, settings.change)

@@ -20,6 +20,11 @@ class ResidualGenerator(Settings):
     change: bool = Field(
         True, description="true: the network answers a change of the picture; false: the whole picture anew"
     )
+    normalise: Literal["instance", "none"] = Field(
+        "instance",
+        description="instance: each channel of each picture is brought to mean 0 and spread 1; none: a place is answered by what is "
+        "around it alone, so that flat colours stay flat and tiles agree",
+    )
 
 
 class UNet(Settings):
@@ -31,4 +36,9 @@ class UNet(Settings):
     halvings: int = Field(3, ge=1, le=6, description="how often the side is halved")
     change: bool = Field(
         True, description="true: the network answers a change of the picture; false: the whole picture anew"
+    )
+    normalise: Literal["instance", "none"] = Field(
+        "instance",
+        description="instance: each channel of each picture is brought to mean 0 and spread 1; none: a place is answered by what is "
+        "around it alone, so that flat colours stay flat and tiles agree",
     )

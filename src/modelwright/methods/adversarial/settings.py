@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from modelwright.core.settings import Fraction, Settings
 
@@ -45,6 +45,18 @@ class Gan(Settings):
         0.0, ge=0, description="weight of leaving alone what is in the style already; not with content: pairs"
     )
     r1: float = Field(0.0, ge=0, description="weight of the penalty on the discriminator's gradient at real pictures")
+    strokes: float = Field(
+        0.0,
+        ge=0,
+        description="weight of painting with the patches of the picture of style, at several sizes; for content: features, where both "
+        "are crops of one picture",
+    )
+    margin: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="pixels at each border that the discriminator is not shown, where the two kinds of pictures are framed differently",
+    )
     pool: int = Field(0, ge=0, description="earlier outputs that the discriminator is shown again; 0: the latest only")
     augment: Fraction | Literal["adaptive"] = Field(
         0.0,
@@ -52,3 +64,12 @@ class Gan(Settings):
         "more when it knows real pictures too surely",
     )
     discriminator: Discriminator = Discriminator()
+
+    @model_validator(mode="after")
+    def _together(self) -> Gan:
+        if self.strokes and self.content != "features":
+            raise ValueError(
+                f"found strokes with content: {self.content}, expected content: features; the patches of one picture of style are "
+                "not those of another"
+            )
+        return self

@@ -9,7 +9,10 @@ from ...core.stage import Context
 from ...methods.statistics.intervals import t_interval
 
 # What is reported over folds: one number a fold, so no more than the few that people compare.
-FOLD_CLAIMS = ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc")
+FOLD_CLAIMS = (
+    *("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc"),
+    *("l1", "ssim", "perceptual", "perceptual_gain[copy]", "kid"),
+)
 
 
 def cross_validate(context: Context, folds: int, about: dict[str, str]) -> list[dict[str, float]]:
@@ -27,9 +30,13 @@ def cross_validate(context: Context, folds: int, about: dict[str, str]) -> list[
         )
         evidence = context.run_recipe(recipe, "evaluate").evidence()
         values.append(
-            {item.name: item.value for item in evidence if item.name in FOLD_CLAIMS or item.name.startswith("f1[")}
+            {
+                item.name: item.value
+                for item in evidence
+                if item.value is not None and (item.name in FOLD_CLAIMS or item.name.startswith("f1["))
+            }
         )
-    for name in values[0]:
+    for name in (name for name in values[0] if all(name in value for value in values)):
         scores = [value[name] for value in values]
         low, high = t_interval(scores, context.settings.confidence, test_over_train=1 / (folds - 1))
         context.claim(

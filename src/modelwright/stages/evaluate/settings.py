@@ -66,8 +66,9 @@ class Evaluate(Settings):
     def disagreements(self, sections: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Yield (key, what was found, what was expected) where the task excludes what this section says."""
         task: Any = sections.get("task")
-        if self.folds and task is not None and task.kind not in SERVED:
-            yield "folds", f"'evaluate.folds' is {self.folds}, and folds are dealt out by class", "0 for this task"
+        if self.folds and task is not None and task.kind not in (*SERVED, "style"):
+            found = f"'evaluate.folds' is {self.folds}, and the texts of this task are no rows to deal out"
+            yield "folds", found, "0 for this task"
         if self.choices.by_row and self.choices.answers:
             found = "'evaluate.choices' has answers for all rows, and by_row asks for those of each row"
             yield "choices.by_row", found, "one of the two"

@@ -22,6 +22,7 @@ from ...methods.statistics.pictures import edge_agreement, transfer_colours
 from ...models.perception import NAME, Perception, texture_distances
 from ...tasks.style_metrics import mean_claim
 from ...tasks.task import Examples
+from .folds import cross_validate
 from .opening import answer_once
 from .settings import Evaluate
 
@@ -81,6 +82,7 @@ def judge(context: Context) -> None:
         *_of_content(subject, outputs),
     ]
     context.claim(*claims, _energy(context, drawn, len(test), about))
+    folds = cross_validate(context, subject.settings.folds, about) if subject.settings.folds else []
     folder = context.work / "evaluation"
     # A killed process may have left a part of it.
     shutil.rmtree(folder, ignore_errors=True)
@@ -91,7 +93,7 @@ def judge(context: Context) -> None:
         shutil.copy(model / FILM, folder / FILM)
         pictures[FILM] = []
     floors = [{"name": FLOORS[name], "claims": _floor_claims(claims, name)} for name in candidates if name != OURS]
-    write_json(folder / "summary.json", {"pictures": pictures, "floors": floors})
+    write_json(folder / "summary.json", {"pictures": pictures, "floors": floors, "folds": folds})
     context.give("evaluation", folder)
 
 

@@ -129,7 +129,7 @@ def deal_out(rows: Rows, split: Split, seed: int) -> dict[str, np.ndarray]:
         test, rest = chosen, others
     if split.folds:
         pool = np.sort(np.concatenate([rest, validation]))
-        labels = [rows.columns["label"][index] for index in pool]
+        labels = [rows.columns["label"][index] for index in pool] if "label" in rows.columns else [0] * len(pool)
         fold = splitting.folds(labels, split.folds, np.random.default_rng(derive_seed(seed, "folds")))[split.fold]
         # The real test part stays closed: inside a fold, the fold itself is what is judged.
         test, rest = pool[fold], np.delete(pool, fold)
