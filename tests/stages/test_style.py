@@ -144,6 +144,7 @@ def test_a_changed_key_changes_what_is_learnt(place: Path, whole: Run) -> None:
     [
         {f"{GAN}pool": 6, f"{GAN}augment": "adaptive", f"{GAN}r1": 1.0},
         {f"{GAN}content": "cycle", f"{GAN}identity": 1.0},
+        {f"{GAN}content": "features", f"{GAN}strokes": 1.0},
     ],
 )
 def test_a_training_of_two_players_is_resumed_to_the_bit(place: Path, change: dict[str, Any]) -> None:
