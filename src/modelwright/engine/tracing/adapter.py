@@ -282,6 +282,11 @@ def for_real() -> AbstractContextManager[Any]:
     return found
 
 
+def is_wrapped(tensor: torch.Tensor) -> bool:
+    """Say whether a tensor stands for those of many examples, as inside `torch.func.vmap`: it has no storage of its own."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
 def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage:
     """Return the storage of a tensor; as long as its memory lives, so does this object."""
     return tensor.untyped_storage()

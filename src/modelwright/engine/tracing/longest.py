@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,15 @@ def longest_batches(sampler: Any, examples: Examples, ends: Sequence[int]) -> di
     """Return for each of some steps that training batch which takes most memory since the step before it in the list.
 
     Between two of them the same things live, so that only the longest batch counts; a long batch before the optimiser has its
-    state, or before there is a copy of the weights, is no reason to add them up.
+    state, or before there is a copy of the weights, is no reason to add them up; nor is a full batch, where only the short one at
+    the end of an epoch comes after.
 
     Shapes: ascending steps -> for each of them (b,) int
     """
     lengths = lengths_of(examples)
     found: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
     end = 0
-    for step, indices in sampler.batches(0, min(ends[-1] + 1, LOOKED_AT) if lengths is not None else 1):
+    for step, indices in sampler.batches(0, min(ends[-1] + 1, LOOKED_AT)):
         end += step > ends[end]
         size = size_of_batch(indices, lengths)
         if ends[end] not in found or size > found[ends[end]][0]:
@@ -39,6 +41,21 @@ def longest_chunk(examples: Examples) -> Examples:
     """Return those examples of a part that are answered together and take most memory."""
     lengths = lengths_of(examples)
     return examples.take(max(in_batches(examples), key=lambda indices: size_of_batch(indices, lengths)))
+
+
+def blank(examples: Examples) -> Examples:
+    """Return examples of the same shapes and lengths whose values are all zero: to look at, and to learn nothing from."""
+
+    def emptied(column: Any) -> Any:
+        if isinstance(column, Ragged):
+            stop = np.cumsum(column.stop - column.start)
+            start = np.concatenate([[0], stop[:-1]]).astype(stop.dtype)
+            return Ragged(np.zeros(int(stop[-1]) if len(stop) else 0, column.values.dtype), start, stop)
+        return np.zeros_like(column)
+
+    kept = {"length"}
+    columns = {name: column if name in kept else emptied(column) for name, column in examples.columns.items()}
+    return replace(examples, columns=columns)
 
 
 def other_answers(rows: int, learnt: dict[str, Any]) -> int:

@@ -86,7 +86,7 @@ class Tracer:
     def hold(self, holder: str, tensors: Any) -> None:
         """Say what tensors are for."""
         for tensor in tree_flatten(tensors)[0]:
-            if isinstance(tensor, torch.Tensor):
+            if isinstance(tensor, torch.Tensor) and not adapter.is_wrapped(tensor):
                 key = adapter.key_of(adapter.storage_of(adapter.local_part(tensor)))
                 if key in self._alive:
                     self.log.events.append(("hold", self._alive[key][0], holder))

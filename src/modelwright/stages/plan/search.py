@@ -27,6 +27,8 @@ WAYS_OUT: tuple[dict[str, Any], ...] = (
     {"train.low_rank": {"kind": "lora", "rank": 8}},
     {"train.batch": 1, MICRO: 0},
 )
+# A size is searched for to one part in so many.
+STEP = 100
 LIMITS = ("memory", "time", "energy", "cost")
 
 # edits, whether to time it -> what it costs
@@ -109,7 +111,7 @@ class Search:
     def _between(self, low: tuple[int, int], high: tuple[int, int], edits: dict[str, Any]) -> int:
         """Return the largest size between one that fits and one that does not: memory grows about evenly with it."""
         limit = self.budget.memory
-        while high[0] - low[0] > max(1, low[0] // 50):
+        while high[0] - low[0] > max(1, low[0] // STEP):
             share = (limit - low[1]) / max(1, high[1] - low[1])
             guess = low[0] + int(share * (high[0] - low[0]))
             tried = min(max(guess, low[0] + 1), high[0] - 1)
@@ -118,7 +120,7 @@ class Search:
                 low = (tried, found.bound)
                 if tried + 1 < high[0]:
                     # What fits is nearly always the largest that does: look just above it first.
-                    above = self._price({**edits, MICRO: tried + max(1, tried // 50)})
+                    above = self._price({**edits, MICRO: tried + max(1, tried // STEP)})
                     size = above.edits[MICRO]
                     low, high = ((size, above.bound), high) if above.bound <= limit else (low, (size, above.bound))
             else:

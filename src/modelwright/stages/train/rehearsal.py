@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import NormalDist, median
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,8 @@ from .thrift import adapt_network, build_local
 
 # A batch is made so often to see how long that takes.
 BATCHES = 11
+# Of so few trainings a batch may be drawn that is larger than was planned for.
+RARELY = 1e-3
 
 
 def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dict[str, Any]:
@@ -65,22 +69,29 @@ def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dic
     section: Any = recipe.sections["model"]
     if getattr(type(section), "at_once", False):
         return {"at_once": section.kind}
-    context = context_of(replace(recipe, sections={**recipe.sections, "train": fixed}), dataset)
+    with tempfile.TemporaryDirectory() as folder:
+        context = context_of(replace(recipe, sections={**recipe.sections, "train": fixed}), dataset, Path(folder))
+        return _rehearse_in(context, settings if tried else fixed, tracer)
+
+
+def _rehearse_in(context: Context, asked: Train, tracer: Tracer) -> dict[str, Any]:
+    """Walk through the training of a context, in whose folder parts may leave what they leave."""
+    recipe, settings, dataset = context.recipe, context.settings, context.inputs["dataset"].path
     task = build_task(recipe.sections["task"])
     training, validation = (read_part(dataset, part) for part in ("train", "validation"))
     if settings.subset.share < 1:
         training = training.take(draw_subset(len(training), settings.subset.share, settings.subset.seed))
     training = resample(context, task, training)
-    comparing = comparing_task(fixed, task, training)
+    comparing = comparing_task(settings, task, training)
     if comparing is not task:
         # Of what the reference finds only the shape is needed; what it takes to find it, a validation takes too.
         task = comparing
         training, validation = (with_reference(part, np.zeros((len(part), 2))) for part in (training, validation))
     stage = _Stage(context, task, training, validation, tracer)
     with tracer.tracing():
-        predictor, network, facts = stage.fit(settings if tried else fixed)
+        predictor, network, facts = stage.fit(asked)
         stage.look_back(predictor, network)
-    return facts | stage.make_batches(threads)
+    return facts | stage.make_batches(int(settings.threads))
 
 
 class _Stage:
@@ -126,6 +137,9 @@ class _Stage:
         self.indices = ordinary_batch(sampler, self.training, made.total)
         if ordinary:
             batches_of = dict(sorted({**batches_of, ordinary: self.indices}.items()))
+        if made.private:
+            size = largest_drawn(settings.batch, len(self.training), made.total)
+            batches_of = {step: np.resize(indices, size) for step, indices in batches_of.items()}
         self._walk(made, batches_of, ordinary)
         self._save(made)
         tracer.phase("saving")
@@ -164,8 +178,9 @@ class _Stage:
         tracer, model = self.tracer, made.turns[0].model
         hook = model.register_forward_hook(lambda module, inputs, output: tracer.hold("logits", output))
         room = made.loader.pool.slot(0)
-        # The keeper saves by itself what is saved apart from this.
-        watchers = [observer for observer in made.observers if observer is not made.keeper]
+        # The keeper saves by itself what is saved apart from this; the accountant would miss the steps that are left out.
+        left_out = (made.keeper, made.private.accountant if made.private else None)
+        watchers = [observer for observer in made.observers if observer not in left_out]
         place, average = watchers.index(made.watch), _average_of(made)
 
         def held(turn: Any, losses: torch.Tensor) -> Verdict:
@@ -235,6 +250,16 @@ class _Stage:
         ask(predictor, self.validation.take(np.arange(min(COUNT, len(self.validation)))))
 
 
+def largest_drawn(batch: int, examples: int, steps: int) -> int:
+    """Return what no batch of a private training exceeds, but for one training in a thousand: its batches are drawn by chance.
+
+    Source: Mironov et al. 2019, section 2, for the sampling; De Moivre and Laplace for the quantile.
+    """
+    share = batch / examples
+    deviation = math.sqrt(batch * (1 - share))
+    return min(examples, math.ceil(batch + deviation * NormalDist().inv_cdf(1 - RARELY / steps)))
+
+
 def steps_of(made: Assembly) -> list[int]:
     """Return the steps at which something may happen for the first time, and the last one."""
     validated = [step for step in range(min(made.total, LOOKED_AT)) if _validates(made, step)][:1]
@@ -269,7 +294,8 @@ def _with_settings(context: Context, settings: Train) -> Context:
     return replace(context, recipe=replace(context.recipe, sections={**context.recipe.sections, "train": settings}))
 
 
-def context_of(recipe: Recipe, dataset: Path) -> Context:
+def context_of(recipe: Recipe, dataset: Path, folder: Path | None = None) -> Context:
+    """Return the context of a training that is walked through; what parts of it write lies in `folder`."""
     def nothing(*args: Any, **named: Any) -> Any:
         return "go"
 
@@ -279,8 +305,8 @@ def context_of(recipe: Recipe, dataset: Path) -> Context:
         recipe=recipe,
         inputs={"dataset": Artifact("dataset", "", dataset)},
         gathered=(),
-        folder=dataset,
-        work=dataset,
+        folder=folder or dataset,
+        work=folder or dataset,
         on_progress=nothing,
         run_recipe=nothing,
         store=nothing,
