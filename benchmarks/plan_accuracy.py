@@ -1,8 +1,8 @@
 """Planned peak memory against what happened, on recipes drawn by seed, with the rules that others plan by beside it.
 
 Each point is one recipe: a model, batch, length, precision, optimiser and way of checkpointing drawn by its seed. Planned: the
-recipe traced on tensors without memory, by the stage `plan`. Happened: the same training under torch's profiler in a process of
-its own, from before there is a network; the peak is the highest "Total Allocated" of its memory events, the twin of
+recipe traced on tensors without memory, by the stage `plan`. Happened: training and evaluation under torch's profiler in a process
+of their own, from before there is a network; the peak is the highest "Total Allocated" of its memory events, the twin of
 `max_memory_allocated`. The rules, from their published sources:
 
 * accelerate: training with Adam takes four times the parameters (documentation, "Model memory estimator").
@@ -56,23 +56,23 @@ def count(dataset: Path, recipe: dict) -> dict:
 def measure_point(seed: int, folder: Path, texts: str) -> dict:
     """Plan and train one recipe."""
     from grid import draw_point
-    from measured import measure
+    from measured import forked, measure_forked
 
     from modelwright.core.execute import run
     from modelwright.core.recipe import recipe_from
+    from modelwright.core.run import Run
     from modelwright.stages.plan.prices import ROOM_BYTES
     from modelwright.stages.plan.settings import Plan
-    from modelwright.stages.plan.tracing import Worker
-    from modelwright.stages.plan.worker import Job
+    from modelwright.stages.plan.worker import Bench, Job
 
     drawn = draw_point(seed, texts)
     recipe = recipe_from({name: section for name, section in drawn.items() if name != "plan"}, folder)
-    dataset = run(recipe, "prepare", folder=folder / "run").artifact("dataset").path
+    forked(lambda: bool(run(recipe, "prepare", folder=folder / "run")))
+    dataset = Run(folder / "run").artifact("dataset").path
     plain = {name: section for name, section in drawn.items() if name != "plan"}
-    with Worker(Job(recipe.resolved(), str(folder), str(dataset), 1), folder / "worker") as worker:
-        began = time.monotonic()
-        found = worker.trace({})
-        seconds = time.monotonic() - began
+    began = time.monotonic()
+    found = forked(lambda: Bench(Job(recipe.resolved(), str(folder), str(dataset), 1)).trace({}, False))
+    seconds = time.monotonic() - began
     if "peaks" not in found:
         return {
             "seed": seed,
@@ -81,16 +81,16 @@ def measure_point(seed: int, folder: Path, texts: str) -> dict:
             "problem": found.get("refused") or found["failed"],
         }
     estimate = max(found["peaks"].values())
-    happened = measure(dataset, plain, folder / "train")
+    peak = measure_forked(folder / "run", plain, folder, folder / "happened")
     return {
         "seed": seed,
         "model": drawn["model"],
         "train": drawn["train"],
         "length": drawn["task"]["length"] if isinstance(drawn["task"], dict) else 0,
-        "peak_bytes": happened["peak_bytes"],
+        "peak_bytes": peak,
         "estimate_bytes": estimate,
         "bound_bytes": int(estimate * (1 + Plan().margin)) + ROOM_BYTES,
-        "rules": rules(drawn, count(dataset, drawn)),
+        "rules": rules(drawn, forked(lambda: count(dataset, drawn))),
         "seconds": round(seconds, 2),
     }
 
@@ -121,6 +121,7 @@ def summarise(points: list[dict]) -> dict:
 
 def main() -> None:
     """Draw, plan and train point after point; what was measured so far is always on disk."""
+    # Loaded once, for all the children that are forked from here.
     from grid import write_texts
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from plan_truth import happened
 from side_by_side import describe_machine, write_line
 
 HERE = Path(__file__).resolve().parent
@@ -83,12 +82,11 @@ class Case:
 
     def peak(self, micro_batch: int) -> int:
         """Measure the peak of a micro-batch, once."""
+        from measured import measure_forked
+
         if micro_batch not in self.peaks:
             recipe = self.recipe | {"train": self.recipe["train"] | {"micro_batch": micro_batch}}
-            found = happened("allocator", self.folder / "run", recipe, self.folder, self.folder / "happened")
-            if "peak_bytes" not in found:
-                raise SystemExit(f"{self.recipe['name']}: {found['problem']}")
-            self.peaks[micro_batch] = found["peak_bytes"]
+            self.peaks[micro_batch] = measure_forked(self.folder / "run", recipe, self.folder, self.folder / "happened")
         return self.peaks[micro_batch]
 
     def largest(self, chosen: int, limit: int) -> int:
@@ -129,6 +127,11 @@ def measure_case(case: Case, share: float) -> dict:
 
 def main() -> None:
     """Measure case after case; what was measured so far is always on disk."""
+    # Loaded once, for all the children that are forked from here.
+    import torch.profiler  # noqa: F401
+
+    import modelwright.engine.tracing.tracer  # noqa: F401
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="*", default=list(MODELS))
     parser.add_argument("--shared", action="store_true", help="say that others used the machine meanwhile")

@@ -1,9 +1,9 @@
 """Planned memory against what happened, for every recipe that comes with the program.
 
-Each recipe keeps its model, batch, lengths, precision and optimiser; only rows and steps are cut, so that it ends. Planned: the stage
-`plan`. Happened: the stages `train` and `evaluate` in processes of their own, over the data that was prepared before: once under torch's
-profiler from before there is a network (the peak is the highest "Total Allocated" of its memory events), once without it for the
-resident peak of the process, as Linux counts it (VmHWM).
+Each recipe keeps its model, batch, lengths, precision and optimiser; only rows and steps are cut, so that it ends. Planned: the
+trace of the stage `plan`. Happened: the stages `train` and `evaluate` in processes of their own, over the data that was prepared before:
+once under torch's profiler from before there is a network (the peak is the highest "Total Allocated" of its memory events), once without
+it for the resident peak of the process, as Linux counts it (VmHWM).
 
 Usage: python benchmarks/plan_recipes.py [RECIPE...] [--rows N] [--steps N] [--ways allocator process] [--shared]
 """
@@ -11,14 +11,15 @@ Usage: python benchmarks/plan_recipes.py [RECIPE...] [--rows N] [--steps N] [--w
 import argparse
 import datetime
 import json
+import sys
 import tempfile
 from pathlib import Path
 
-from plan_truth import happened
 from side_by_side import describe_machine, write_line
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "plan_recipes.json"
+sys.path.insert(0, str(HERE.parent / "tests" / "stages" / "plan"))
 # More than a batch of every recipe, and enough for a whole chunk of answers.
 ROWS = 1200
 
@@ -52,28 +53,47 @@ def cut(path: Path, rows: int, steps: int = 4) -> dict:
 
 def measure_recipe(path: Path, rows: int, steps: int, ways: list[str]) -> dict:
     """Plan and run one recipe."""
+    from measured import forked, measure, measure_forked
+
     from modelwright.core.errors import ModelwrightError
     from modelwright.core.execute import run
     from modelwright.core.recipe import load_recipe
+    from modelwright.core.run import Run
+    from modelwright.stages.plan.prices import ROOM_BYTES
+    from modelwright.stages.plan.settings import Plan
+    from modelwright.stages.plan.worker import Bench, Job
 
     row = {"recipe": path.stem}
     try:
         recipe = load_recipe(path)
         for name in ("tune", "compress", "explain", "audit", "release", "serve", "prove_resume"):
             recipe = recipe.without(name) if name in recipe.sections else recipe
-        recipe = recipe.edited(cut(path, rows, steps)) if hasattr(recipe.sections.get("train"), "batch") else recipe
+        row |= {"model": recipe.sections["model"].kind}
+        if getattr(type(recipe.sections["model"]), "at_once", False):
+            return row | {"not_planned": "fitted at once, by scikit-learn, whose memory cannot be traced"}
+        recipe = recipe.edited(cut(path, rows, steps))
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            made = run(recipe.edited({"plan": {}}), "plan", folder=folder / "run")
-            plan = json.loads((made.artifact("plan").path / "plan.json").read_text())
-            row |= {"model": recipe.sections["model"].kind}
-            if "estimate" not in plan:
-                return row | {"not_planned": plan["reason"], "closed_form": plan.get("closed_form")}
-            row |= {"batch": recipe.sections["train"].batch, "estimate_bytes": plan["estimate"], "bound_bytes": plan["bound"]}
-            row |= {"peaks": plan["peaks"], "process_estimate": plan.get("process")}
-            for how in ways:
-                row |= happened(how, folder / "run", recipe.resolved(), recipe.base, folder / how)
-    except ModelwrightError as error:
+            forked(lambda: bool(run(recipe, "prepare", folder=folder / "run")))
+            dataset = Run(folder / "run").artifact("dataset").path
+            job = Job(recipe.resolved(), str(recipe.base), str(dataset), 1)
+            plan = forked(lambda: {**Bench(job).trace({}, False), "curve": []})
+            if "peaks" not in plan:
+                return row | {"problem": plan.get("refused") or plan["failed"]}
+            estimate = max(plan["peaks"].values())
+            row |= {
+                "batch": recipe.sections["train"].batch,
+                "estimate_bytes": estimate,
+                "bound_bytes": int(estimate * (1 + Plan().margin)) + ROOM_BYTES,
+                "peaks": plan["peaks"],
+                "process_estimate": plan.get("process", 0),
+            }
+            if "allocator" in ways:
+                row["peak_bytes"] = measure_forked(folder / "run", recipe.resolved(), recipe.base, folder / "happened")
+            if "process" in ways:
+                found = measure(folder / "run", recipe.resolved(), recipe.base, folder / "happened", "process")
+                row["process_bytes"] = found
+    except (ModelwrightError, RuntimeError) as error:
         row["problem"] = str(error)
     return row
 
@@ -94,12 +114,20 @@ def told(row: dict) -> str:
 
 def main() -> None:
     """Plan and run recipe after recipe; what was measured so far is always on disk."""
+    # Loaded once, for all the children that are forked from here.
+    import torch._dynamo
+    import torch.profiler  # noqa: F401
+
+    import modelwright.engine.tracing.tracer  # noqa: F401
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipes", type=Path, nargs="*")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--ways", nargs="*", default=["allocator", "process"])
-    parser.add_argument("--shared", action="store_true", help="say in the result that others used the machine meanwhile")
+    parser.add_argument(
+        "--shared", action="store_true", help="say in the result that others used the machine meanwhile"
+    )
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     rows = []

@@ -57,6 +57,7 @@ def draw_point(seed: int, texts: str) -> dict[str, Any]:
         "prepare": {"limit": draw.choice((400, 600, 900)), "split": {"test": 0.2, "validation": 0.2}},
         "train": train,
         "plan": {},
+        "evaluate": {"resamples": 100, "floor": "none"},
     }
 
 

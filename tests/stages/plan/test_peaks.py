@@ -26,12 +26,10 @@ def planned(made: Run) -> dict[str, Any]:
 
 
 def plan_and_train(recipe: dict[str, Any], folder: Path) -> tuple[dict[str, Any], int]:
-    """Return what was planned of a recipe, and the bytes that its training needed."""
+    """Return what was planned of a recipe, and the bytes that its training and evaluation needed."""
     made = run(recipe_from(recipe, folder), "plan", folder=folder / "run")
-    dataset = made.artifact("dataset")
-    assert dataset is not None
     plain = {name: section for name, section in recipe.items() if name != "plan"}
-    return planned(made), measure(dataset.path, plain, folder / "train")["peak_bytes"]
+    return planned(made), measure(made.folder, plain, folder, folder / "happened")
 
 
 @pytest.mark.parametrize("kind", TRIED)

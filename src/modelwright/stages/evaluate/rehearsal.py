@@ -14,6 +14,7 @@ from ...core.recipe import Recipe
 from ...engine.dataset import read_part
 from ...engine.predictor import build_task, torch_predictor
 from ...engine.tracing.longest import ask, blank, longest_chunk
+from ...engine.tracing.outside import outside_weights
 from ...engine.tracing.tracer import Tracer
 from ...tasks.task import Examples
 
@@ -26,11 +27,7 @@ def rehearse(recipe: Recipe, dataset: Path, threads: int, tracer: Tracer) -> dic
     test = read_part(dataset, "test")
     rows, chunk = len(test), blank(longest_chunk(test))
     task = build_task(recipe.sections["task"])
-    pretrained = (
-        registry.function_of("pretrained", section.kind)(section, recipe.base)
-        if section.kind in registry.names("pretrained")
-        else None
-    )
+    pretrained = outside_weights(recipe)
     # What the training stored with the network; the weights themselves come from its file.
     learnt = {**test.learnt, **(pretrained.facts if pretrained else {})}
     del pretrained

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from .settings import Evaluate
 
 def run(context: Context) -> None:
     """Judge the model of a recipe."""
+    # What a training in this process has left in circles is given back before another network is opened.
+    gc.collect()
     settings: Evaluate = context.settings
     section: Any = context.recipe.sections["task"]
     if section.kind in registry.names("judge"):

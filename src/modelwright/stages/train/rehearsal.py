@@ -33,6 +33,7 @@ from ...engine.predictor import Predictor, build_task
 from ...engine.subset import draw_subset
 from ...engine.tracing.longest import LOOKED_AT, ask, longest_batches, longest_chunk, other_answers
 from ...engine.tracing.ordinary import ordinary_batch
+from ...engine.tracing.outside import outside_weights
 from ...engine.tracing.tracer import Tracer
 from ...engine.trial import STEPS, WARM_UP, seconds_per_step
 from ...methods.energy.settings import Energy
@@ -107,7 +108,7 @@ class _Stage:
         context, settings, tracer = self.context, self.settings, self.tracer
         tracer.phase("building")
         section: Any = context.recipe.sections["model"]
-        pretrained = parts.read_pretrained(context)
+        pretrained = outside_weights(context.recipe)
         if pretrained:
             self.training = replace(self.training, learnt={**self.training.learnt, **pretrained.facts})
         network = parts.build_network(
@@ -136,7 +137,10 @@ class _Stage:
         ordinary = ordinary_step(made)
         self.indices = ordinary_batch(sampler, self.training, made.total)
         if ordinary:
-            batches_of = dict(sorted({**batches_of, ordinary: self.indices}.items()))
+            # No larger than what comes between its neighbours: at that step of a short training there may be none as large.
+            largest = batches_of[min(step for step in batches_of if step > ordinary)]
+            walked = self.indices if len(self.indices) <= len(largest) else largest
+            batches_of = dict(sorted({**batches_of, ordinary: walked}.items()))
         if made.private:
             size = largest_drawn(settings.batch, len(self.training), made.total)
             batches_of = {step: np.resize(indices, size) for step, indices in batches_of.items()}
@@ -296,6 +300,7 @@ def _with_settings(context: Context, settings: Train) -> Context:
 
 def context_of(recipe: Recipe, dataset: Path, folder: Path | None = None) -> Context:
     """Return the context of a training that is walked through; what parts of it write lies in `folder`."""
+
     def nothing(*args: Any, **named: Any) -> Any:
         return "go"
 
