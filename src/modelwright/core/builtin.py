@@ -278,6 +278,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         none="NoLowRank methods.low_rank.adapt:adapt_none",
         lora="Lora methods.low_rank.adapt:adapt_lora",
         svd="Svd methods.low_rank.adapt:adapt_svd",
+        auto="OpenLora methods.low_rank.adapt:adapt_undecided",
     ),
     "privacy": _parts(
         "methods.privacy.settings",

@@ -131,9 +131,18 @@ def test_what_cannot_be_traced_has_a_closed_form_that_says_so(tiny: Tiny, monkey
         tiny("plan", plan__budget={"memory": "1 GiB"}, model=MODEL)
 
 
-def test_auto_needs_a_plan(tiny: Tiny) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("micro_batch", "auto"),
+        ("gradient_release", "auto"),
+        ("low_rank", {"kind": "auto"}),
+        ("optimiser", {"kind": "adamw", "bits": "auto"}),
+    ],
+)
+def test_auto_needs_a_plan(tiny: Tiny, key: str, value: Any) -> None:
     with pytest.raises(RecipeError, match="a section plan"):
-        tiny("train", train__micro_batch="auto")
+        tiny("train", **{f"train__{key}": value})
 
 
 def test_a_model_that_is_fitted_at_once_is_not_planned(tiny: Tiny) -> None:
@@ -256,3 +265,51 @@ def test_a_bias_of_a_tenth_in_the_tracker_is_seen(tmp_path: Path) -> None:
             for event in tracer.log.events
         ]
         assert live_memory(tracer.log, [None] * len(tracer.calls)).peak != pytest.approx(real, rel=0.01)
+
+
+class _Open:
+    bits = "auto"
+    kind = "auto"
+
+    @staticmethod
+    def model_dump(**_: Any) -> dict[str, Any]:
+        return {"kind": "auto", "rank": 4}
+
+
+@pytest.mark.parametrize(
+    ("limit", "bits", "low_rank"),
+    [(400, 32, {"kind": "none"}), (250, 8, {"kind": "none"}), (150, 8, {"kind": "lora", "rank": 4})],
+)
+def test_what_changes_the_result_is_given_up_one_by_one_and_only_where_nothing_else_fits(
+    limit: int, bits: int, low_rank: dict[str, Any]
+) -> None:
+    budget = _Budget()
+    budget.memory = float(limit)
+
+    def trace(edits: dict[str, Any], timed: bool) -> Priced:
+        size = 100 + 100 * (edits["train.optimiser.bits"] == 32) + 100 * (edits["train.low_rank"]["kind"] == "none")
+        return Priced(edits, estimate=size, bound=size, step_seconds=Range(1, 1, 1), seconds=Range(1, 1, 1))
+
+    found = Search(_recipe(micro_batch=0, optimiser=_Open, low_rank=_Open), budget, trace).run()
+    assert not found.over
+    assert found.chosen.edits == {"train.optimiser.bits": bits, "train.low_rank": low_rank}
+    assert ("without giving this up" in found.why["train.low_rank"]) == (low_rank["kind"] == "none")
+
+
+def test_gradients_are_released_and_moments_kept_in_eight_bits_where_the_budget_needs_it(tiny: Tiny) -> None:
+    pytest.importorskip("torchao")
+    model = {"kind": "mlp", "hidden": [512, 512]}
+    wide = planned(tiny("plan", model=model, train__optimiser={"kind": "adamw"}))["bound"]
+    made = tiny(
+        "train",
+        model=model,
+        train__optimiser={"kind": "adamw", "bits": "auto"},
+        train__gradient_release="auto",
+        train__guard={"patience": 1},
+        train__keep="last",
+        plan__budget={"memory": int(0.62 * wide)},
+    )
+    became = made.state()["edited"]["train"]
+    assert became["optimiser"]["bits"] == 8
+    assert planned(made)["choices"]["train.optimiser.bits"]["why"].startswith("nothing else stays within")
+    assert planned(made)["bound"] <= 0.62 * wide

@@ -12,7 +12,7 @@ from modelwright.core.errors import RecipeError
 
 from .frozen import FrozenLinear
 from .layers import LoraLinear, ThinLinear
-from .settings import Lora, NoLowRank, Svd
+from .settings import Lora, NoLowRank, OpenLora, Svd
 
 # What the recipe calls the weights that do not learn -> the bits of each of them; 0: as they are.
 BITS = {"plain": 0, "int8": 8, "int4": 4}
@@ -24,6 +24,21 @@ def adapt_none(settings: NoLowRank, model: nn.Module, generator: torch.Generator
     Source: none; the choice that changes nothing.
     """
     return 0
+
+
+def adapt_undecided(settings: OpenLora, model: nn.Module, generator: torch.Generator) -> int:
+    """Refuse to decide here what the recipe leaves to the plan.
+
+    Raises:
+        RecipeError: always.
+    Source: none; the plan decides by the memory that there is.
+    """
+    raise RecipeError(
+        "low_rank: auto has not been decided",
+        where="train.low_rank",
+        expected="the decision of the stage plan",
+        next_step="run the stage plan first, or say lora or none",
+    )
 
 
 def adapt_lora(settings: Lora, model: nn.Module, generator: torch.Generator) -> int:

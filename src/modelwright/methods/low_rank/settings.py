@@ -53,6 +53,12 @@ class Lora(Settings):
     )
 
 
+class OpenLora(Lora):
+    """As `lora`, but only where nothing fits plan.budget otherwise; for a recipe with a section plan."""
+
+    kind: Literal["auto"] = "auto"  # type: ignore[assignment]
+
+
 class Svd(Settings):
     """Replace the chosen linear layers by the best products of two thin ones and train those; they are multiplied at the end."""
 

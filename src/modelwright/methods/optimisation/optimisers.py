@@ -64,8 +64,12 @@ def build_adamw(settings: kinds.AdamWSettings, parameters: Parameters) -> Optimi
 
     Raises:
         RecipeError: no parameter asks for a gradient.
+        MissingExtra: 8 bits are wanted, and torchao is not installed.
     Source: Loshchilov and Hutter 2019, algorithm 2; torch.optim.AdamW.
     """
+    if settings.bits == 8:
+        same = settings.model_dump(include=set(kinds.AdamW8bitSettings.model_fields) - {"kind"})
+        return build_adamw8bit(kinds.AdamW8bitSettings.model_validate(same), parameters)
     import torch
 
     groups = group_parameters(parameters, settings.weight_decay, settings.decay)

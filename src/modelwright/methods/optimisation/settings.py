@@ -99,8 +99,19 @@ class AdamWSettings(Settings):
     amsgrad: bool = Field(
         default=False, description="Divide by the largest second moment so far instead of the present one."
     )
+    bits: Literal[32, 8] | Auto = Field(
+        default=32,
+        description="Bits in which the two moments are kept; 8: as 'adamw8bit' keeps them; auto: 8 where plan.budget needs it, for a "
+        "recipe with a section plan.",
+    )
     weight_decay: WeightDecay = 0.01
     decay: Decay = "matrices"
+
+    @model_validator(mode="after")
+    def _eight_bits_have_no_largest(self) -> AdamWSettings:
+        if self.bits != 32 and self.amsgrad:
+            raise ValueError(f"found bits {self.bits} with amsgrad, expected bits: 32, or amsgrad: false")
+        return self
 
 
 class NAdamSettings(Settings):

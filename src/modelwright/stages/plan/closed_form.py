@@ -7,7 +7,7 @@ from typing import Any
 from ...core.evidence import Evidence, not_applicable
 from ...core.recipe import Recipe
 from ...core.settings import AUTO
-from .search import LIMITS, MICRO, OPEN, PRECISION
+from .search import LIMITS, MICRO, OPEN, PRECISION, yielding_of
 from .settings import STAGE, Budget
 
 # Weights, their gradients, and the two numbers that Adam keeps for each.
@@ -25,11 +25,9 @@ def choices_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
     train: Any = recipe.sections["train"]
     values = {MICRO: 0, **{key: values[0] for key, values in OPEN.items() if key != PRECISION}}
     why = "what changes nothing, as the training cannot be traced"
-    return {
-        key: {"value": value, "why": why}
-        for key, value in values.items()
-        if getattr(train, key.removeprefix("train.")) == AUTO
-    }
+    found = {key: value for key, value in values.items() if getattr(train, key.removeprefix("train.")) == AUTO}
+    found |= {key: kept for key, (kept, _) in yielding_of(train).items()}
+    return {key: {"value": value, "why": why} for key, value in found.items()}
 
 
 def describe_closed(recipe: Recipe, failed: str, parameters: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from .closed_form import TIMES, claims_of_closed, describe_closed, is_enough
 from .ledger import factor_here
 from .machine import machine_of
 from .prices import Priced, Range, price
-from .search import Found, Search
+from .search import YIELDING, Found, Search, yielding_of
 from .settings import STAGE, Plan
 from .table import describe
 from .tracing import Worker
@@ -157,9 +157,16 @@ def _give(context: Context, settings: Plan, found: Found, source: str, factor: R
     folder = _new_folder(context)
     write_json(folder / PLAN, describe(context.recipe, settings, found, source, factor.value))
     train: Any = context.recipe.sections["train"]
-    chosen = {key: value for key, value in found.chosen.edits.items() if getattr(train, key.split(".")[1]) == AUTO}
+    chosen = {key: value for key, value in found.chosen.edits.items() if _is_open(train, key)}
     _resolve(context, folder, {key: {"value": value, "why": found.why[key]} for key, value in chosen.items()})
     context.give("plan", folder)
+
+
+def _is_open(train: Any, key: str) -> bool:
+    """Say whether the recipe leaves a key to the plan."""
+    if key in YIELDING:
+        return key in yielding_of(train)
+    return bool(getattr(train, key.removeprefix("train.")) == AUTO)
 
 
 def _resolve(context: Context, folder: Any, choices: dict[str, dict[str, Any]]) -> None:

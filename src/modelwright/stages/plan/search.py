@@ -13,8 +13,15 @@ from ...core.units import format_bytes, format_seconds
 from .prices import Priced
 
 MICRO, CHECKPOINTING, PRECISION = "train.micro_batch", "train.checkpointing", "train.precision"
+RELEASE, BITS, LOW_RANK = "train.gradient_release", "train.optimiser.bits", "train.low_rank"
 # In the order in which they are preferred where nothing tells them apart.
-OPEN = {CHECKPOINTING: ("none", "selective", "blocks"), PRECISION: ("float32", "bfloat16")}
+OPEN: dict[str, tuple[Any, ...]] = {
+    CHECKPOINTING: ("none", "selective", "blocks"),
+    PRECISION: ("float32", "bfloat16"),
+    RELEASE: (False, True),
+}
+# What is given up only where nothing fits otherwise, in this order: they change what is learnt.
+YIELDING = (BITS, LOW_RANK)
 # Single changes that save memory, the ones that change least first; what a recipe already has is left out.
 WAYS_OUT: tuple[dict[str, Any], ...] = (
     {MICRO: 1},
@@ -60,8 +67,17 @@ class Search:
         self.priced: list[Priced] = []
 
     def run(self) -> Found:
-        """Price every choice that is open, with the largest micro-batch that fits; choose the fastest one that fits."""
-        finalists = [self._largest(dict(variant)) for variant in self._variants()]
+        """Price every choice that is open, with the largest micro-batch that fits; choose the fastest one that fits.
+
+        What changes the result is given up one after the other, and only until something fits.
+        """
+        yielding = yielding_of(self.train)
+        finalists: list[Priced] = []
+        for given in range(len(yielding) + 1):
+            held = {key: values[place < given] for place, (key, values) in enumerate(yielding.items())}
+            finalists += [self._largest({**dict(variant), **held}) for variant in self._variants()]
+            if any(not priced.refused and not self.over(priced) for priced in finalists):
+                break
         good = [priced for priced in finalists if not priced.refused] or finalists
         ranked = sorted(good, key=lambda priced: (len(self.over(priced)), _speed(priced)))
         chosen, runner_up = ranked[0], ranked[1] if len(ranked) > 1 else None
@@ -89,7 +105,7 @@ class Search:
         choices = []
         for key, values in OPEN.items():
             name = key.removeprefix("train.")
-            if getattr(self.train, name) == AUTO and (key != PRECISION or self.limited):
+            if getattr(self.train, name, "") == AUTO and (key != PRECISION or self.limited):
                 choices.append([(key, value) for value in values])
         return list(product(*choices))
 
@@ -145,6 +161,10 @@ class Search:
         return tuple(found)
 
     def _why(self, key: str, value: Any, chosen: Priced, runner_up: Priced | None) -> str:
+        if key in YIELDING:
+            if value == yielding_of(self.train)[key][0]:
+                return "it fits without giving this up"
+            return f"nothing else stays within the limit of {', '.join(name for name in LIMITS if getattr(self.budget, name))}"
         if key == MICRO:
             if not value:
                 return "the whole batch at once fits"
@@ -157,6 +177,17 @@ class Search:
             return f"{other} does not keep the limit of {', '.join(over)}"
         ours, theirs = chosen.step_seconds.value, runner_up.step_seconds.value
         return f"{format_seconds(ours)} a step; {other} {format_seconds(theirs)}"
+
+
+def yielding_of(train: Any) -> dict[str, tuple[Any, Any]]:
+    """Return for each open key that changes what is learnt: what it is as long as all fits, and what it is given up for."""
+    found: dict[str, tuple[Any, Any]] = {}
+    if getattr(getattr(train, "optimiser", None), "bits", 32) == AUTO:
+        found[BITS] = (32, 8)
+    low_rank: Any = getattr(train, "low_rank", None)
+    if getattr(low_rank, "kind", "none") == AUTO:
+        found[LOW_RANK] = ({"kind": "none"}, {**low_rank.model_dump(mode="json"), "kind": "lora"})
+    return found
 
 
 def _speed(priced: Priced) -> float:

@@ -32,39 +32,44 @@ def splits(train: Any) -> bool:
     return train.micro_batch != AUTO and 0 < train.micro_batch < train.batch
 
 
+def releases(train: Any) -> bool:
+    """Say whether gradients are released; what is left to the plan is judged when it has been decided."""
+    return train.gradient_release is True
+
+
 CONFLICTS = (
     Conflict(
         "gradient_release: true",
         "micro_batch",
-        lambda train: train.gradient_release and splits(train),
+        lambda train: releases(train) and splits(train),
         "the gradient of a batch is whole after its last micro-batch only",
         f"{WITHOUT} leave train.micro_batch out and set train.checkpointing: blocks",
     ),
     Conflict(
         "gradient_release: true",
         "clip_norm",
-        lambda train: train.gradient_release and train.clip_norm > 0,
+        lambda train: releases(train) and train.clip_norm > 0,
         LATER,
         f"{WITHOUT} train.clip_norm: 0",
     ),
     Conflict(
         "gradient_release: true",
         "clip_value",
-        lambda train: train.gradient_release and train.clip_value > 0,
+        lambda train: releases(train) and train.clip_value > 0,
         "it acts after the backward pass, when the step has been taken",
         f"{WITHOUT} train.clip_value: 0",
     ),
     Conflict(
         "gradient_release: true",
         "l1",
-        lambda train: train.gradient_release and train.l1 > 0,
+        lambda train: releases(train) and train.l1 > 0,
         "it is added after the backward pass, when the step has been taken",
         f"{WITHOUT} train.l1: 0",
     ),
     Conflict(
         "gradient_release: true",
         "guard.patience above 1",
-        lambda train: train.gradient_release and train.guard.patience > 1,
+        lambda train: releases(train) and train.guard.patience > 1,
         "a bad step has been taken when it is seen, so it cannot be skipped; only going back or stopping helps",
         f"{WITHOUT} train.guard.patience: 1",
     ),
@@ -98,7 +103,7 @@ def _with_two(condition: Callable[[Any], bool], second: str, why: str, next_step
 
 WITH_TWO_PLAYERS = (
     _with_two(splits, "micro_batch", "what one player made is shown to the other as a whole batch", "leave it out"),
-    _with_two(lambda train: train.gradient_release, "gradient_release", ALONE, "leave it out"),
+    _with_two(releases, "gradient_release", ALONE, "leave it out"),
     _with_two(lambda train: train.optimiser.lr == AUTO, "optimiser.lr: auto", ALONE, "give it a number, such as 2e-4"),
     _with_two(lambda train: bool(train.compile), "compile", ALONE, "leave it out"),
     _with_two(lambda train: train.schedule.kind == "plateau", "schedule: plateau", ALONE, "take linear or cosine"),

@@ -55,7 +55,7 @@ NEEDS = (
         "gradient_release: true",
         "gradient_release",
         WHOLE_GRADIENT,
-        lambda train, sections: bool(train.gradient_release),
+        lambda train, sections: train.gradient_release is True,
         "gradient_release: false",
     ),
     Need(

@@ -144,7 +144,7 @@ def build_rules(
     """
     # What was released is not there to be looked at, and would pass for a gradient that has vanished.
     first: list[GradientRule] = private.rules(guard) if private else [guard]
-    rules: list[GradientRule] = first if settings.gradient_release else [*first, look]
+    rules: list[GradientRule] = first if settings.gradient_release is True else [*first, look]
     if settings.l1:
         rules.append(l1(settings.l1))
     if settings.clip_norm:

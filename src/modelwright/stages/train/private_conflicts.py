@@ -64,7 +64,7 @@ CONFLICTS = (
     ),
     _where(lambda train: train.guard.spike > 0, "guard.spike above 0", LOOKS, "set train.guard.spike: 0"),
     _where(
-        lambda train: train.gradient_release,
+        lambda train: train.gradient_release is True,
         "gradient_release: true",
         "the step is taken before there is a gradient to be clipped and covered by noise",
         "set train.gradient_release: false",

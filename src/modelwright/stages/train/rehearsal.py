@@ -143,7 +143,9 @@ class _Stage:
             batches_of = dict(sorted({**batches_of, ordinary: walked}.items()))
         if made.private:
             size = largest_drawn(settings.batch, len(self.training), made.total)
-            batches_of = {step: np.resize(indices, size) for step, indices in batches_of.items()}
+            # Memory is that of the largest; the time of a step is that of an ordinary one.
+            drawn = {step: np.resize(indices, size) for step, indices in batches_of.items() if step != ordinary}
+            batches_of = {**batches_of, **drawn}
         self._walk(made, batches_of, ordinary)
         self._save(made)
         tracer.phase("saving")

@@ -147,10 +147,10 @@ class Train(Settings):
         validate_default=True,
         description="train thin matrices instead of linear layers; the model is stored plain",
     )
-    gradient_release: bool = Field(
+    gradient_release: bool | Auto = Field(
         False,
         description="true: each parameter is stepped in the backward pass and its gradient freed at once; a bad step cannot be "
-        "skipped then, so guard.patience must be 1",
+        "skipped then, so guard.patience must be 1; auto: where plan.budget needs it, for a recipe with a section plan",
     )
     cuda_allocator: str = Field(
         "",
@@ -194,8 +194,8 @@ class Train(Settings):
         yield from _of_pairs(self, sections)
         yield from disagreements_of(self, sections)
         yield from layout_disagreements(self, sections)
-        for name in ("micro_batch", "checkpointing"):
-            if getattr(self, name) == AUTO and "plan" not in sections:
+        for name in left_open(self):
+            if "plan" not in sections:
                 yield (
                     name,
                     "auto, which the plan decides",
@@ -209,6 +209,13 @@ def _of_pairs(train: Train, sections: dict[str, Any]) -> Iterator[tuple[str, str
     if train.preference.kind != "none" and model is not None and model.kind not in registry.names("pretrained"):
         found = f"'train.preference' is {train.preference.kind}, and the model {model.kind} begins with no weights from outside"
         yield "preference", found, "model: {kind: open_weights, path: ...}"
+
+
+def left_open(train: Any) -> list[str]:
+    """Return the keys of `train` that the recipe leaves to the plan."""
+    found = [name for name in ("micro_batch", "checkpointing", "gradient_release") if getattr(train, name) == AUTO]
+    found += ["optimiser.bits"] * (getattr(train.optimiser, "bits", 32) == AUTO)
+    return found + ["low_rank"] * (train.low_rank.kind == AUTO)
 
 
 def _of_style(train: Train, task: Any) -> Iterator[tuple[str, str, str]]:

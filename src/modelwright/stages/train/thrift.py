@@ -78,7 +78,7 @@ def build_local(
 def build_optimiser(settings: Train, network: torch.nn.Module) -> Optimiser:
     """Build the optimiser over all parameters that learn; one for each where gradients are released."""
     build = registry.function_of("optimiser", settings.optimiser.kind)
-    if settings.gradient_release:
+    if settings.gradient_release is True:
         return ReleasingOptimiser(lambda named: build(settings.optimiser, named), network.named_parameters())
     optimiser: Optimiser = build(settings.optimiser, network.named_parameters())
     return optimiser
