@@ -40,3 +40,39 @@ def test_the_peak_stays_under_a_bound_that_is_near(kind: str, tmp_path: Path) ->
     plan, peak = plan_and_train(recipe, tmp_path)
     assert plan["estimate"] == pytest.approx(peak, rel=0.01)
     assert peak <= plan["bound"] <= 1.05 * peak
+
+
+def test_what_is_chosen_under_a_limit_fits_and_little_more_would(tmp_path: Path) -> None:
+    recipe = {
+        "version": 1,
+        "name": "limited",
+        "task": "image",
+        "data": {"kind": "sample", "name": "digits"},
+        "model": {"kind": "residual", "widths": [16, 32], "normalisation": "group"},
+        "prepare": {"limit": 400, "split": {"test": 0.1, "validation": 0.1}},
+        "train": {"length": "2 steps", "batch": 128, "threads": 1, "workers": 0, "validate_every": "2 steps"},
+        "evaluate": {"resamples": 100, "floor": "none"},
+    }
+    whole, _ = plan_only(recipe, tmp_path, "auto", 0)
+    limit = int(0.6 * whole["bound"])
+    plan, prepared = plan_only(recipe, tmp_path, "auto", limit)
+    chosen = plan["choices"]["train.micro_batch"]["value"]
+    # One twentieth more, at the least one.
+    more = chosen + max(1, chosen // 19)
+    peaks = [
+        measure(prepared, with_train(recipe, micro_batch=size), tmp_path, tmp_path / f"of-{size}")
+        for size in (chosen, more)
+    ]
+    assert peaks[0] <= limit < peaks[1]
+
+
+def with_train(recipe: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the recipe with other settings of its training."""
+    return {**recipe, "train": {**recipe["train"], **changes}}
+
+
+def plan_only(recipe: dict[str, Any], folder: Path, micro_batch: Any, memory: int) -> tuple[dict[str, Any], Path]:
+    """Return the plan of a recipe under a limit, and the run that was prepared for it."""
+    changed = with_train(recipe, micro_batch=micro_batch) | {"plan": {"budget": {"memory": memory}}}
+    made = run(recipe_from(changed, folder), "plan", folder=folder / "run")
+    return planned(made), made.folder
