@@ -40,7 +40,7 @@ def test_a_plan_says_what_a_run_will_need_and_its_keys_change_it(tiny: Tiny) -> 
     peak = found["planned_peak[all]"]
     assert peak.status == "estimated"
     assert peak.value == plan["estimate"] == max(plan["peaks"].values())
-    assert peak.value * 1.01 <= peak.high <= peak.value * 1.01 + 8193
+    assert peak.value * 1.01 <= peak.high <= peak.value * 1.01 + 4097
     assert {
         "planned_peak[training]",
         "planned_peak[validation]",

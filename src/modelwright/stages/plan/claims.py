@@ -18,7 +18,7 @@ SOURCE = (
 
 def claims_of(priced: Priced, settings: Plan, machine: Machine, about: dict[str, str]) -> list[Evidence]:
     """Return the evidence of a plan: bytes with a bound, the rest with an interval."""
-    method = f"high: the bound, {settings.margin:.3g} of the estimate and 8 KiB above it"
+    method = f"high: the bound, {settings.margin:.3g} of the estimate and 4 KiB above it"
     memory = {"all": priced.estimate, **{name: peak for name, peak in priced.peaks.items() if name in SHOWN}}
     claims = [
         Evidence(

@@ -15,7 +15,7 @@ from .machine import Machine
 from .settings import Plan
 
 # What the bound has room for beside its share of the estimate: tensors of a few numbers that no shape tells of.
-ROOM_BYTES = 8192
+ROOM_BYTES = 4096
 # Going forward alone takes about a third of a step, which goes back too.
 FORWARD = 1 / 3
 SECONDS_PER_HOUR = 3600.0
