@@ -36,6 +36,8 @@ WAYS_OUT: tuple[dict[str, Any], ...] = (
 )
 # A size is searched for to one part in so many.
 STEP = 100
+# The first guess cuts a batch into so many parts.
+PARTS = 8
 LIMITS = ("memory", "time", "energy", "cost")
 
 # edits, whether to time it -> what it costs
@@ -118,10 +120,18 @@ class Search:
         whole = self._price({**edits, MICRO: 0}, timed=not self.budget.memory)
         if whole.refused or not self.budget.memory or whole.bound <= self.budget.memory:
             return whole if whole.step_seconds or whole.refused else self._price({**edits, MICRO: 0}, timed=True)
-        one = self._price({**edits, MICRO: 1})
-        if one.refused or one.bound > self.budget.memory:
-            return self._price({**edits, MICRO: 0 if one.refused else 1}, timed=True)
-        best = self._between((1, one.bound), (batch, whole.bound), edits)
+        high = (batch, whole.bound)
+        # One example at a time takes longest to trace, and is looked at only where it has to be.
+        for size in sorted({max(1, batch // PARTS), 1}, reverse=True):
+            small = self._price({**edits, MICRO: size})
+            if small.refused:
+                return self._price({**edits, MICRO: 0}, timed=True)
+            if small.bound <= self.budget.memory:
+                break
+            high = (size, small.bound)
+        else:
+            return self._price({**edits, MICRO: 1}, timed=True)
+        best = self._between((size, small.bound), high, edits)
         return self._price({**edits, MICRO: best}, timed=True)
 
     def _between(self, low: tuple[int, int], high: tuple[int, int], edits: dict[str, Any]) -> int:
