@@ -23,7 +23,7 @@ def notes_of(recipe: Recipe) -> list[str]:
         )
     if train.privacy.kind != "none":
         notes.append(
-            f"train.privacy: {train.privacy.kind} draws batches of different sizes; all numbers are of a batch of train.batch, and a "
-            "larger one needs more"
+            f"train.privacy: {train.privacy.kind} draws batches of different sizes; memory is planned for one that only one training in "
+            "a thousand exceeds, time for batches of train.batch"
         )
     return notes
