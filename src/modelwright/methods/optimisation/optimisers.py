@@ -68,8 +68,10 @@ def build_adamw(settings: kinds.AdamWSettings, parameters: Parameters) -> Optimi
     Source: Loshchilov and Hutter 2019, algorithm 2; torch.optim.AdamW.
     """
     if settings.bits == 8:
-        same = settings.model_dump(include=set(kinds.AdamW8bitSettings.model_fields) - {"kind"})
-        return build_adamw8bit(kinds.AdamW8bitSettings.model_validate(same), parameters)
+        from .settings import AdamW8bitSettings
+
+        same = settings.model_dump(include=set(AdamW8bitSettings.model_fields) - {"kind"})
+        return build_adamw8bit(AdamW8bitSettings.model_validate(same), parameters)
     import torch
 
     groups = group_parameters(parameters, settings.weight_decay, settings.decay)
