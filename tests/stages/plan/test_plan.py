@@ -296,22 +296,6 @@ def test_what_changes_the_result_is_given_up_one_by_one_and_only_where_nothing_e
     assert ("without giving this up" in found.why["train.low_rank"]) == (low_rank["kind"] == "none")
 
 
-def test_moments_are_kept_in_eight_bits_where_the_budget_needs_it(tiny: Tiny) -> None:
-    pytest.importorskip("torchao")
-    model = {"kind": "mlp", "hidden": [512, 512]}
-    wide = planned(tiny("plan", model=model, train__optimiser={"kind": "adamw"}, train__keep="last"))["bound"]
-    made = tiny(
-        "plan",
-        model=model,
-        train__optimiser={"kind": "adamw", "bits": "auto"},
-        train__keep="last",
-        plan__budget={"memory": int(0.75 * wide)},
-    )
-    assert made.state()["edited"]["train"]["optimiser"]["bits"] == 8
-    assert planned(made)["choices"]["train.optimiser.bits"]["why"].startswith("nothing else stays within")
-    assert planned(made)["bound"] <= 0.75 * wide
-
-
 def test_gradients_are_released_where_only_that_fits() -> None:
     budget = _Budget()
     budget.memory = 100.0
