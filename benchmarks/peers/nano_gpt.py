@@ -91,9 +91,9 @@ def train(options: argparse.Namespace) -> dict:
     vectors = [weight for weight in model.parameters() if weight.dim() < 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
-    seconds, losses = 0.0, []
+    seconds, cpu_seconds, losses = 0.0, 0.0, []
     for step in range(options.steps):
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         for group in optimiser.param_groups:
             group["lr"] = rate(step, options.steps, options.lr)
         tokens, targets = draw(training, options.batch, options.length, dice)
@@ -104,11 +104,12 @@ def train(options: argparse.Namespace) -> dict:
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         seconds += time.perf_counter() - began
+        cpu_seconds += time.process_time() - began_cpu
         if options.judge and (step + 1 == options.steps or (step + 1) % 250 == 0):
             losses.append({"step": step + 1, "seconds": seconds, "loss": judge(model, validation, options)})
     tokens_seen = options.steps * options.batch * options.length
     return {
-        "seconds": seconds, "losses": losses, "tokens_per_second": tokens_seen / seconds,
+        "seconds": seconds, "cpu_seconds": cpu_seconds, "losses": losses, "tokens_per_second": tokens_seen / seconds,
         "parameters": sum(weight.numel() for weight in model.parameters()), "torch": torch.__version__,
     }  # fmt: skip
 
