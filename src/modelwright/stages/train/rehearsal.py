@@ -89,10 +89,12 @@ def _rehearse_in(context: Context, asked: Train, tracer: Tracer) -> dict[str, An
         task = comparing
         training, validation = (with_reference(part, np.zeros((len(part), 2))) for part in (training, validation))
     stage = _Stage(context, task, training, validation, tracer)
+    # Before there are shapes alone: what making a batch remembers must be real.
+    made = stage.make_batches(int(settings.threads))
     with tracer.tracing():
         predictor, network, facts = stage.fit(asked)
         stage.look_back(predictor, network)
-    return facts | stage.make_batches(int(settings.threads))
+    return facts | made
 
 
 class _Stage:
@@ -135,7 +137,6 @@ class _Stage:
             self._save(made)
         batches_of = longest_batches(sampler, self.training, steps_of(made))
         ordinary = ordinary_step(made)
-        self.indices = ordinary_batch(sampler, self.training, made.total)
         if ordinary:
             # No larger than what comes between its neighbours: at that step of a short training there may be none as large.
             largest = batches_of[min(step for step in batches_of if step > ordinary)]
@@ -235,6 +236,8 @@ class _Stage:
     def make_batches(self, threads: int) -> dict[str, Any]:
         """Make the batch of an ordinary step for real, some times; return how long it takes, and whether that is done ahead."""
         settings = self.settings
+        sampler = parts.build_sampler(settings, self.training, derive_seed(self.context.recipe.seed, "sampler"))
+        self.indices = ordinary_batch(sampler, self.training, settings.length.steps(sampler.steps_per_epoch))
         load, room = parts.build_load(settings, self.task, self.training, seed=0), Slot()
         laps = []
         for step in range(BATCHES):
