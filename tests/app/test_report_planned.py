@@ -7,7 +7,7 @@ from typing import Any
 
 from modelwright.app.planned import lines_of
 from modelwright.app.report.bilingual import CHINESE
-from modelwright.app.report.planned import render_plan, view_plan, write_plan
+from modelwright.app.report.planned import frontier, render_plan, view_plan, write_plan
 from modelwright.core.evidence import Evidence
 from modelwright.methods.planning.log import HOLDERS
 
@@ -55,6 +55,25 @@ def test_the_section_shows_planned_beside_happened_and_both_pictures() -> None:
     assert html.count("<circle") == 2
     assert "the largest that fits" in html
     assert "<b>odd" not in html
+
+
+def test_time_and_energy_that_happened_stand_beside_what_was_planned() -> None:
+    happened = {
+        "training_seconds": Evidence("training_seconds", 22.5, unit="seconds"),
+        "steps": Evidence("steps", 100, unit="steps"),
+        "energy[train]": Evidence("energy[train]", 81.5, unit="joules"),
+    }
+    found = view_plan(PLAN, happened)
+    assert found is not None
+    rows = {str(row.planned): (row.bounds, row.happened) for row in found.rows}
+    assert rows["20 s"] == ("10 s – 40 s", "22.5 s")
+    assert rows["200 ms"][1] == "≤ 225 ms"
+    assert rows["70 J"][1] == "81.50 J"
+
+
+def test_the_frontier_is_what_no_other_choice_beats_in_both() -> None:
+    points = [(3.0, 1.0), (1.0, 9.0), (2.0, 9.0), (2.0, 4.0), (4.0, 2.0)]
+    assert frontier(points) == [(1.0, 9.0), (2.0, 4.0), (3.0, 1.0)]
 
 
 def test_what_did_not_happen_is_left_empty_and_no_plan_is_no_section() -> None:

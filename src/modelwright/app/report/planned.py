@@ -14,12 +14,13 @@ from ...core.evidence import Evidence
 from ...core.files import write_bytes
 from . import bilingual
 from .axis import Axis, linear_axis
-from .drawing import dot, frame, join, plot, tag
+from .drawing import dot, frame, join, line, plot, tag
 from .quantities import quantity
 
 HEIGHT = 280
 MEBIBYTE = 1 << 20
 PHASES = ("training", "validation", "saving", "evaluation", "trial")
+SYMBOLS = {"joules": " J", "g CO2e": " g"}
 SECTION, STYLE = "planned.html", "style.css"
 
 
@@ -90,10 +91,22 @@ def _rows(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> list[Row]:
         found = plan.get(name)
         if found and found["value"]:
             claim = claims.get(happened.get(name, ""))
-            came = quantity(claim.value, claim.unit) if claim is not None and claim.value is not None else ""
-            between = f"{quantity(found['low'], unit)} – {quantity(found['high'], unit)}"
-            rows.append(Row(bilingual.say(word), quantity(found["value"], unit), between, came))
+            came = _written(claim.value, unit) if claim is not None and claim.value is not None else ""
+            came = _mean_step(claims) if name == "step_seconds" else came
+            between = f"{_written(found['low'], unit)} – {_written(found['high'], unit)}"
+            rows.append(Row(bilingual.say(word), _written(found["value"], unit), between, came))
     return rows
+
+
+def _written(value: float, unit: str) -> str:
+    """Write a value with its unit, also where the page elsewhere has the unit in the head of a column."""
+    return quantity(value, unit) + SYMBOLS.get(unit, "")
+
+
+def _mean_step(claims: Mapping[str, Evidence]) -> str:
+    """Return what a step took with its share of validation and saving, which are in no planned step."""
+    taken, steps = (claims[name].value if name in claims else None for name in ("training_seconds", "steps"))
+    return f"≤ {quantity(taken / steps, 'seconds')}" if taken and steps else ""
 
 
 def _stacked(curve: list[list[int]], used: list[int]) -> Markup:
@@ -128,9 +141,21 @@ def _pareto(plan: dict[str, Any]) -> Markup:
         chosen = item["edits"] == {key: choice["value"] for key, choice in plan["choices"].items()}
         money = item["money"]["value"] if item["money"] else 0.0
         hint = ", ".join(f"{key} {value}" for key, value in item["edits"].items()) or plan["recipe"]
-        hint += f": {time:.3g} ms, {size:.4g} MiB" + (f", {money:.3g}" if money else "")
+        joules = item.get("joules")
+        hint += f": {time:.3g} ms, {size:.4g} MiB" + (f", {joules['value']:.3g} J" if joules else "")
+        hint += f", {money:.3g}" if money else ""
         dots.append(dot(across.at(time), 100 - up.at(size), "point" if chosen else "value", 6 if chosen else 4, hint))
-    return plot(HEIGHT, "plan-pareto", frame(across, up), join(dots))
+    edge = [(across.at(time), 100 - up.at(size)) for time, size in frontier(list(zip(times, sizes, strict=True)))]
+    return plot(HEIGHT, "plan-pareto", frame(across, up), line(edge, "ideal"), join(dots))
+
+
+def frontier(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points that no other one beats in both numbers, from left to right."""
+    found: list[tuple[float, float]] = []
+    for time, size in sorted(points):
+        if not found or size < found[-1][1]:
+            found.append((time, size))
+    return found
 
 
 def render_plan(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> Markup:

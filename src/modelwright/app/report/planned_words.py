@@ -30,8 +30,8 @@ PLANNED = {
     "activations": "激活",
     "logits": "输出层",
     "workspace": "算子工作区",
-    "Peak in MiB against milliseconds a step, of every choice that was timed; the large one was taken": (
-        "各候选的峰值（MiB）与每步毫秒数；大点为所选"
+    "Peak in MiB against milliseconds a step; the large one was taken, none beats those on the line (point at one for energy and money)": (
+        "各候选的峰值（MiB）与每步毫秒数（指向圆点可见能耗与费用）；大点为所选，线上各点无一被全面超过"
     ),
     "What a step spends its time on": "一步的时间用在哪里",
     "Known by shape alone, without a workspace:": "仅由形状得知、不含工作区：",
