@@ -121,9 +121,6 @@ def summarise(points: list[dict]) -> dict:
 
 def main() -> None:
     """Draw, plan and train point after point; what was measured so far is always on disk."""
-    # Loaded once, for all the children that are forked from here.
-    from grid import write_texts
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=63)
     parser.add_argument("--first", type=int, default=0)
@@ -133,6 +130,12 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
+    # Loaded once, for all the children that are forked from here.
+    import torch.profiler  # noqa: F401
+    from grid import write_texts
+
+    import modelwright.engine.tracing.tracer  # noqa: F401
+
     began, points = time.monotonic(), []
     for seed in range(options.first, options.first + options.points):
         if time.monotonic() - began > 60 * options.minutes:

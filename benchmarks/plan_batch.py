@@ -127,16 +127,16 @@ def measure_case(case: Case, share: float) -> dict:
 
 def main() -> None:
     """Measure case after case; what was measured so far is always on disk."""
-    # Loaded once, for all the children that are forked from here.
-    import torch.profiler  # noqa: F401
-
-    import modelwright.engine.tracing.tracer  # noqa: F401
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="*", default=list(MODELS))
     parser.add_argument("--shared", action="store_true", help="say that others used the machine meanwhile")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
+    # Loaded once, for all the children that are forked from here.
+    import torch.profiler  # noqa: F401
+
+    import modelwright.engine.tracing.tracer  # noqa: F401
+
     cases: list[dict] = []
     for name in options.cases:
         with tempfile.TemporaryDirectory() as place:

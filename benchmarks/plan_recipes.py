@@ -114,12 +114,6 @@ def told(row: dict) -> str:
 
 def main() -> None:
     """Plan and run recipe after recipe; what was measured so far is always on disk."""
-    # Loaded once, for all the children that are forked from here.
-    import torch._dynamo
-    import torch.profiler  # noqa: F401
-
-    import modelwright.engine.tracing.tracer  # noqa: F401
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipes", type=Path, nargs="*")
     parser.add_argument("--rows", type=int, default=ROWS)
@@ -130,6 +124,12 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
+    # Loaded once, for all the children that are forked from here.
+    import torch._dynamo
+    import torch.profiler  # noqa: F401
+
+    import modelwright.engine.tracing.tracer  # noqa: F401
+
     rows = []
     for path in options.recipes or sorted((HERE.parent / "recipes").glob("*.yaml")):
         rows.append(measure_recipe(path, options.rows, options.steps, options.ways))
