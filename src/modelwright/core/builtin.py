@@ -334,6 +334,7 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
         "methods.balance.settings",
         none="NoResampling engine.resampling:keep",
         smote="SmoteSettings engine.resampling:smote",
+        gan="GanRowsSettings engine.resampling:gan",
     ),
     "cleaning": _parts(
         "methods.cleaning.settings",

@@ -84,7 +84,7 @@ class Game:
         if settings.content == "pairs":
             real_BCHW, shown_BCHW = (torch.cat([content_BCHW, side], dim=1) for side in (style_BCHW, output_BCHW))
         self._shown = {"style": (real_BCHW, shown_BCHW.detach())}
-        with _frozen(self.players):
+        with frozen(self.players):
             losses = judge_generated(self._judge("style", shown_BCHW), settings.loss)
             if settings.content == "cycle":
                 cycle, back_BCHW = self._cycle(content_BCHW, style_BCHW, output_BCHW)
@@ -211,7 +211,7 @@ class Game:
 
 
 @contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
+def frozen(module: nn.Module) -> Iterator[None]:
     """Let no gradient arrive at the parameters of whoever has no turn."""
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in learning:

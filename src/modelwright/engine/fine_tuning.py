@@ -64,7 +64,7 @@ def fine_tune(
         batches=Loader(lambda step, rows, room: task.collate(training, rows, room), 0).batches(steps),
         layout=Local(),
         objective=lambda losses, batch: losses,
-        rules=[_finite, *rules],
+        rules=[only_finite, *rules],
         observers=[watch],
         seed_of_step=lambda step: derive_seed(seed, "step", step),
     )
@@ -86,6 +86,6 @@ def keep_zeros(masks: dict[str, torch.Tensor], network: torch.nn.Module) -> Grad
     return rule
 
 
-def _finite(turn: Turn, losses: torch.Tensor) -> Verdict:
+def only_finite(turn: Turn, losses: torch.Tensor) -> Verdict:
     """Skip a step whose losses are not finite numbers."""
     return Verdict.APPLY if bool(losses.isfinite().all()) else Verdict.SKIP

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.core.settings import CLASSIFICATION, Settings
+from modelwright.core.settings import CLASSIFICATION, Length, Settings
+from modelwright.core.units import Span
 
 
 class ClassWeightsSettings(Settings):
@@ -79,3 +80,24 @@ class SmoteSettings(Settings):
     ratio: float = Field(
         default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
     )
+
+
+class GanRowsSettings(Settings):
+    """Rare classes get new rows, made by a generator that plays against a critic (CTGAN). Tables only."""
+
+    serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
+    kind: Literal["gan"] = "gan"
+    ratio: float = Field(
+        default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
+    )
+    length: Length = Field(Span(2000, "steps"), description="How long both players learn, '2000 steps' or '50 epochs'.")
+    batch: int = Field(default=256, ge=2, description="Rows in a step; classes are drawn alike.")
+    modes: int = Field(default=10, ge=1, le=30, description="Modes of a number at most; a mixture finds how many.")
+    noise: int = Field(default=32, ge=1, description="Random numbers that a row is made from.")
+    width: int = Field(default=128, ge=4, description="Width of the two dense layers of each player.")
+    loss: Literal["least_squares", "non_saturating", "hinge"] = Field(
+        default="non_saturating", description="What the players minimise."
+    )
+    r1: float = Field(default=1.0, ge=0, description="Weight of the penalty on the critic's gradient at real rows.")
+    lr: float = Field(default=1e-3, gt=0, description="Learning rate of the generator; it falls to zero.")
+    critic_lr: float = Field(default=1e-3, gt=0, description="Learning rate of the critic; it falls to zero.")
