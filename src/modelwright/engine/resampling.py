@@ -7,8 +7,8 @@ import numpy as np
 from ..core.errors import RecipeError
 from ..methods.balance.drawing import over_sampled_counts
 from ..methods.balance.settings import GanRowsSettings, NoResampling, SmoteSettings
-from ..methods.balance.table import Table
 from ..methods.balance.smote import synthesise
+from ..methods.balance.table import Table
 from ..tasks.task import Examples
 
 

@@ -47,7 +47,7 @@ def find_modes(values: Floats, most: int, seed: int) -> Modes:
     if count == 1:
         return Modes(np.ones(1), np.array([low]), np.array([narrow]), low, high)
     mixture: Any = BayesianGaussianMixture(
-        count, weight_concentration_prior=1e-3, reg_covar=narrow**2, random_state=seed % 2**32
+        n_components=count, weight_concentration_prior=1e-3, reg_covar=narrow**2, random_state=seed % 2**32
     )
     # In one thread: sums in another order would be other modes.
     with warnings.catch_warnings(), threadpool_limits(1):
