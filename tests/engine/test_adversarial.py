@@ -28,6 +28,8 @@ from modelwright.methods.adversarial.seeing import adapt_probability, change_pic
 from modelwright.methods.adversarial.settings import Gan
 from modelwright.methods.adversarial.structure import structure_apart
 from modelwright.methods.diagnosis.players import judge_players
+from modelwright.models.gan import build_residual
+from modelwright.models.gan_settings import ResidualGenerator
 from modelwright.tasks.task import Batch, Examples
 
 
@@ -102,6 +104,36 @@ def test_the_discriminator_is_not_shown_the_margin() -> None:
     played.players.eval()
     assert torch.equal(played._judge("style", images), played._judge("style", framed))
     assert not torch.equal(played._judge("style", images), played._judge("style", images.flip(3)))
+
+
+def keeping(played: Game) -> tuple[torch.Tensor, int]:
+    """Return the generator's losses, and how many bytes are kept for their gradient."""
+    kept: list[int] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        losses = played.generator_losses(batch())
+    return losses, sum(kept)
+
+
+def test_where_memory_is_tight_less_is_kept_and_the_gradient_is_the_same() -> None:
+    settings = Gan.model_validate(
+        {"kind": "gan", "content": "cycle", "identity": 1.0, "discriminator": {"channels": 4, "layers": 1}}
+    )
+    found = {}
+    for tight in (False, True):
+        torch.manual_seed(0)
+        build = lambda: build_residual(ResidualGenerator(channels=4, blocks=2, change=False), {})
+        network, companions = build(), nn.ModuleDict({"back": build()})
+        played = Game(settings, network, companions, build_discriminators(settings), 1, tight)
+        losses, held = keeping(played)
+        losses.sum().backward()
+        found[tight] = held, [parameter.grad for parameter in [*network.parameters(), *companions.parameters()]]
+    assert found[True][0] < found[False][0] / 3
+    assert all(torch.equal(*pair) for pair in zip(found[False][1], found[True][1], strict=True))
 
 
 def batch() -> Batch:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from ..methods.adversarial.losses import apart, contrast, gradient_penalty, judge_generated, middle, tell_apart
 from ..methods.adversarial.seeing import adapt_probability, change_pictures
@@ -60,10 +61,16 @@ class Game:
     """State: outputs of this step and of earlier ones, how probably pictures are changed, and how the players stand."""
 
     def __init__(
-        self, settings: Gan, network: Any, companions: nn.ModuleDict, players: nn.ModuleDict, every: int
+        self,
+        settings: Gan,
+        network: Any,
+        companions: nn.ModuleDict,
+        players: nn.ModuleDict,
+        every: int,
+        tight: bool = False,
     ) -> None:
         self.settings, self.network, self.companions, self.players = settings, network, companions, players
-        self.every = every
+        self.every, self.tight = every, tight
         self.pools = {name: Pool(settings.pool) for name in players}
         self.adaptive = settings.augment == "adaptive"
         self.probability = 0.0 if self.adaptive else float(settings.augment)
@@ -78,7 +85,7 @@ class Game:
         Shapes: batch of b -> (b,) float
         """
         settings, content_BCHW, style_BCHW = self.settings, batch.inputs["image"], batch.targets
-        output_BCHW = self.network(content_BCHW)
+        output_BCHW = self._pass(self.network, content_BCHW)
         real_BCHW = style_BCHW
         shown_BCHW = output_BCHW
         if settings.content == "pairs":
@@ -117,24 +124,40 @@ class Game:
         Source: Zhu et al. 2017 (CycleGAN), equation 2.
         """
         back = self.companions["back"]
-        back_BCHW = back(style_BCHW)
+        back_BCHW = self._pass(back, style_BCHW)
         self._shown["content"] = (content_BCHW, back_BCHW.detach())
-        return apart(back(output_BCHW), content_BCHW) + apart(self.network(back_BCHW), style_BCHW), back_BCHW
+        cycle = apart(self._pass(back, output_BCHW), content_BCHW) + apart(
+            self._pass(self.network, back_BCHW), style_BCHW
+        )
+        return cycle, back_BCHW
 
     def _left_alone(self, content_BCHW: torch.Tensor, style_BCHW: torch.Tensor) -> torch.Tensor:
         """Return how far what is in the style already is changed."""
-        again_BCHW = self.network(style_BCHW)
+        again_BCHW = self._pass(self.network, style_BCHW)
         if self.settings.content == "contrastive":
             return self._contrast(again_BCHW, style_BCHW)
         found = apart(again_BCHW, style_BCHW)
         return (
-            found + apart(self.companions["back"](content_BCHW), content_BCHW) if "back" in self.companions else found
+            found + apart(self._pass(self.companions["back"], content_BCHW), content_BCHW)
+            if "back" in self.companions
+            else found
         )
 
     def _contrast(self, output_BCHW: torch.Tensor, content_BCHW: torch.Tensor) -> torch.Tensor:
         heads: Heads = self.companions["heads"]  # type: ignore[assignment]
         found: torch.Tensor = heads(self.network.features(output_BCHW), self.network.features(content_BCHW))
         return found
+
+    def _pass(self, network: Any, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Send pictures through a generator; where memory is tight, only they are kept, and the way is gone again for the gradient.
+
+        Source: Chen et al. 2016 (sublinear memory), section 3. A generator has no statistics of batches, so it answers the same again.
+        """
+        if not (self.tight and torch.is_grad_enabled()):
+            answer: torch.Tensor = network(images_BCHW)
+            return answer
+        again: torch.Tensor = checkpoint(network, images_BCHW, use_reentrant=False, preserve_rng_state=False)
+        return again
 
     def discriminator_losses(self, batch: Batch) -> torch.Tensor:
         """Return what the discriminator minimises for each pair of a real picture and an output, kept by the generator's turn.

@@ -46,7 +46,7 @@ def build_players(settings: Train, task: Task, network: nn.Module, total: int, p
     layout = Local()
     layout.place(companions)
     layout.place(players)
-    game = Game(gan, network, companions, players, steps_between_looks(per_epoch, total))
+    game = Game(gan, network, companions, players, steps_between_looks(per_epoch, total), settings.memory == "tight")
     schedule: Callable[..., Any] = registry.function_of("schedule", settings.schedule.kind)
     build: Callable[..., Any] = registry.function_of("optimiser", settings.optimiser.kind)
     learning = [*network.named_parameters(), *companions.named_parameters()]

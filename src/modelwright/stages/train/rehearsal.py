@@ -21,6 +21,7 @@ from ...core.randomness import derive_seed
 from ...core.recipe import Recipe
 from ...core.settings import AUTO
 from ...core.stage import Context
+from ...core.units import Span
 from ...engine.averaging import Average
 from ...engine.checkpoint import SHARD_BYTES, set_apart
 from ...engine.dataset import read_part
@@ -82,7 +83,7 @@ def _rehearse_in(context: Context, asked: Train, tracer: Tracer) -> dict[str, An
     training, validation = (read_part(dataset, part) for part in ("train", "validation"))
     if settings.subset.share < 1:
         training = training.take(draw_subset(len(training), settings.subset.share, settings.subset.seed))
-    training = resample(context, task, training)
+    training = resample(_without_a_game(context), task, training)
     comparing = comparing_task(settings, task, training)
     if comparing is not task:
         # Of what the reference finds only the shape is needed; what it takes to find it, a validation takes too.
@@ -95,6 +96,16 @@ def _rehearse_in(context: Context, asked: Train, tracer: Tracer) -> dict[str, An
         predictor, network, facts = stage.fit(asked)
         stage.look_back(predictor, network)
     return facts | made
+
+
+def _without_a_game(context: Context) -> Context:
+    """Let players that make rows take a single step: of what they make, a plan needs the number alone."""
+    settings: Train = context.settings
+    if settings.resample.kind != "gan":
+        return context
+    short = settings.resample.model_copy(update={"length": Span(1, "steps")})
+    sections = {**context.recipe.sections, "train": settings.model_copy(update={"resample": short})}
+    return replace(context, recipe=replace(context.recipe, sections=sections))
 
 
 class _Stage:

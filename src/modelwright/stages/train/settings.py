@@ -164,7 +164,9 @@ class Train(Settings):
         "trial shows that this training wins them back",
     )
     memory: Literal["fast", "tight"] = Field(
-        "fast", description="fast: keep freed memory for the next step; tight: give it back to the system"
+        "fast",
+        description="fast: keep freed memory for the next step; tight: give it back to the system, and of two players keep pictures alone "
+        "between the passes through a generator, each of which is then gone twice",
     )
     threads: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto",
