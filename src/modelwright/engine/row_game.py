@@ -31,7 +31,6 @@ from .turn import Turn
 
 # The mixtures are learnt from so many rows, drawn so that classes are alike: the modes of a rare class count.
 ROWS_FOR_MODES = 4000
-ADAM = {"beta1": 0.5, "beta2": 0.9}
 
 
 class RowGame:
@@ -181,7 +180,7 @@ def _play(settings: GanRowsSettings, game: RowGame, rows: torch.Tensor, seed: in
     """Let both players take turns in every step of the loop that trains everything else."""
     table = game.table
     sampler = build_balanced(
-        BalancedSamplingSettings(), {"target": table.targets}, settings.batch, derive_seed(seed, "sampler")
+        BalancedSamplingSettings(), {"target": table.targets.copy()}, settings.batch, derive_seed(seed, "sampler")
     )
     total = settings.length.steps(sampler.steps_per_epoch)
     codes, targets = (torch.from_numpy(column.astype(np.int64)) for column in (table.codes, table.targets))
@@ -190,7 +189,7 @@ def _play(settings: GanRowsSettings, game: RowGame, rows: torch.Tensor, seed: in
         return Batch({"row": rows[indices], "codes": codes[indices]}, targets[indices], indices)
 
     def turn(name: str, model: torch.nn.Module, losses: Any, rate: float) -> Turn:
-        optimiser = build_adam(AdamSettings(lr=rate, **ADAM), list(model.named_parameters()))
+        optimiser = build_adam(AdamSettings(lr=rate, beta1=0.5, beta2=0.9), list(model.named_parameters()))
         schedule = build_linear(LinearSettings(), total, sampler.steps_per_epoch)
         return Turn(name, model, losses, lambda batch: torch.ones(len(batch)), optimiser, schedule)
 
