@@ -144,7 +144,7 @@ def test_a_killed_process_leads_to_the_same_bytes(tmp_path: Path, repository: Pa
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("rank", [1])
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_frozen_process_is_noticed_and_all_go_on_to_the_same_bytes(
     tmp_path: Path, repository: Path, rank: int
 ) -> None:

@@ -21,6 +21,7 @@ from modelwright.engine.queue import (
     largest,
     resized,
     resources_of,
+    size_now,
     waiting_before,
     why_never,
     why_waits,
@@ -106,6 +107,14 @@ def test_a_running_job_changes_its_size_where_that_helps(
 ) -> None:
     found = resized(job(**stated), now, peak, MACHINES, free, waits)
     assert (found and found[0]) == then
+
+
+def test_who_can_do_with_fewer_takes_what_is_free() -> None:
+    elastic = job(most=4, least=2)
+    size, left = size_now(elastic, Size(4, GIB), [Room(1, GIB), Room(3, 8 * GIB)])
+    assert (size, left) == (Size(3, GIB), [Room(1, GIB), Room(0, 5 * GIB)])
+    assert size_now(elastic, Size(4, GIB), left) == (Size(2, GIB), left)
+    assert size_now(job(most=1), Size(1, GIB), []) == (Size(1, GIB), [])
 
 
 def test_what_ray_sets_aside_is_that_of_all_processes() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from modelwright.core.crew import ALONE, Crew
 from modelwright.core.errors import Interrupted
@@ -74,7 +75,20 @@ LANGUAGE: dict[str, Any] = {
         "attention_bias": True,
     },
 }
-BASES = {"text": TEXT, "language": LANGUAGE}
+# Pairs of answers, learnt by weights from outside over what these find of them.
+PAIRS: dict[str, Any] = {
+    **LANGUAGE,
+    "task": {"kind": "language", "tokens": "characters", "length": 40},
+    "data": {"kind": "jsonl", "path": "pairs.jsonl"},
+    "model": {"kind": "open_weights", "path": "open"},
+    # Sums over answers are large numbers: with the rate of the others, what is rounded in them would grow from step to step.
+    "train": {
+        **TEXT["train"],
+        "preference": {"kind": "dpo", "beta": 0.1},
+        "optimiser": {"kind": "sgd", "lr": 0.01, "momentum": 0.9},
+    },
+}
+BASES = {"text": TEXT, "language": LANGUAGE, "pairs": PAIRS}
 MANNERS: dict[str, dict[str, Any]] = {
     "plain": {},
     "clip": {"train.clip_norm": 0.05, "train.l1": 1e-3, "train.clip_value": 0.04},
@@ -100,6 +114,26 @@ def write_rows(folder: Path) -> None:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def write_open(folder: Path) -> None:
+    """Write pairs of answers, and a folder of weights with room for their characters."""
+    from modelwright.models.decoder import DecoderModel
+    from modelwright.models.decoder_settings import Decoder
+    from modelwright.models.llama_folder import write_folder
+
+    dice = np.random.default_rng(6)
+    rows = [
+        {"prompt": f"{number}", "chosen": " ".join(dice.choice(WORDS, size=3)), "rejected": str(dice.choice(WORDS))}
+        for number in range(40)
+    ]
+    (folder / "pairs.jsonl").write_text(
+        "".join(json.dumps({**row, "prompt": f"say {row['prompt']}"}) + "\n" for row in rows)
+    )
+    shape = {name: value for name, value in LANGUAGE["model"].items() if name not in ("kind", "attention_bias")}
+    torch.manual_seed(4)
+    (folder / "open").mkdir()
+    write_folder(folder / "open", DecoderModel(Decoder(**shape), 64, 40), end=0)
+
+
 @dataclass(frozen=True)
 class Case:
     """One training: what it is made from, where it lies, and after which step it is stopped, if it is."""
@@ -123,6 +157,8 @@ def train_one(case: Case, crew: Crew = ALONE) -> dict[str, Any]:
     if not place.exists():
         place.mkdir(parents=True)
         write_rows(place)
+        if case.base == "pairs":
+            write_open(place)
     recipe = recipe_from(BASES[case.base], place)
     try:
         made = run(recipe.edited(case.edits) if case.edits else recipe, "train", hear, folder=place / "run", crew=crew)

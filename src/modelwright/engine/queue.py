@@ -147,6 +147,20 @@ def resized(
     return None
 
 
+def size_now(job: Job, size: Size, free: Sequence[Room]) -> tuple[Size, list[Room]]:
+    """Return the size with which a job is handed over now, and what is free after it.
+
+    A job that can do with fewer processes takes as many as there is room for, and where there is none its least: it grows later.
+    """
+    workers = largest(job, free, size.memory)
+    if not workers:
+        return Size(min(size.workers, job.least), size.memory), list(free)
+    place = next(number for number, room in enumerate(free) if fits(job, workers, size.memory, room))
+    room = free[place]
+    left = Room(room.cpus - job.cpus * workers, room.memory - size.memory * workers, room.gpus - job.gpus * workers)
+    return Size(workers, size.memory), [*free[:place], left, *free[place + 1 :]]
+
+
 def waiting_before(job: Job, waiting: Sequence[Job]) -> list[str]:
     """Return who has to begin before a job does: whoever waits with a higher priority."""
     return [other.name for other in waiting if other.priority > job.priority]

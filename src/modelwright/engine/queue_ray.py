@@ -16,7 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import MissingExtra
-from .queue import Job, Room, Size, largest, resized, resources_of, waiting_before, why_never, why_waits
+from .queue import (
+    Job,
+    Room,
+    Size,
+    described,
+    largest,
+    resized,
+    resources_of,
+    size_now,
+    waiting_before,
+    why_never,
+    why_waits,
+)
 
 # A job that was asked to leave ends so: it has saved a checkpoint, and the same command goes on from it.
 INTERRUPTED = 75
@@ -104,15 +116,17 @@ class _Queue:
     def _hand_over(self) -> None:
         """Give Ray whoever waits for nobody of a higher priority; when there is room for it, is Ray's to find out."""
         waiting = [item.job for item in self._waiting()]
+        free = _rooms(self.ray, "available")
         for item in self._waiting():
-            before = waiting_before(item.job, waiting)
-            if item.reference is None and not before:
-                work = self.ray.remote(max_retries=0)(carry_job)
-                asked = work.options(name=item.job.name, **resources_of(item.job, item.size))
-                item.reference = asked.remote(
-                    self.board, item.job.name, _command(item.job, item.size, self.runs), str(Path.cwd())
-                )
-                item.sizes.append(item.size)
+            if item.reference is not None or waiting_before(item.job, waiting):
+                continue
+            item.size, free = size_now(item.job, item.size, free)
+            work = self.ray.remote(max_retries=0)(carry_job)
+            asked = work.options(name=item.job.name, **resources_of(item.job, item.size))
+            item.reference = asked.remote(
+                self.board, item.job.name, _command(item.job, item.size, self.runs), str(Path.cwd())
+            )
+            item.sizes.append(item.size)
 
     def _look(self) -> None:
         """Read from the board who has begun and what each takes; say of the others what they wait for."""
@@ -235,8 +249,6 @@ def _rooms(ray: Any, which: str) -> list[Room]:
 
 
 def _words(item: Standing) -> str:
-    from .queue import described
-
     return described(item.job, item.size.workers, item.size.memory)
 
 
