@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..core.digest import sha256_of
 from ..core.errors import DataError
 from ..core.formats import check_npy
 from ..core.settings import Settings
-from .files import locate
+from .files import digest_of_file, locate
 from .rows import Numbered, Rows
 
 Content = Literal["image", "text", "table"]
@@ -41,7 +40,7 @@ def read(settings: ArraysSettings, base: Path) -> Rows:
             f"{len(inputs)} inputs and {len(labels)} labels", where=folder, expected="as many labels as inputs"
         )
     paths = [path for path in (folder / name for name in NAMES) if path.exists()]
-    files = {path.name: sha256_of(path) for path in paths}
+    files = {path.name: digest_of_file(path) for path in paths}
     parts = _load(folder / NAMES[2]).tolist() if (folder / NAMES[2]).exists() else None
     columns = {**columns_of(settings.content, inputs), "label": labels.tolist()}
     return Rows(columns, Numbered(NAMES[0], 0, len(inputs)), (), files, parts)

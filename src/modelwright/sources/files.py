@@ -86,6 +86,12 @@ def digest(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, without holding the file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the content of a regular file.
 
