@@ -2,7 +2,7 @@
 
 Everything through `modelwright`'s own door: a model is trained on what is labelled so far, `choose_rows` asks for the next rows
 of the pool, their labels are added, and again. The official test part judges. With `--weights` texts become the mean last
-states of that encoder, and the model is logistic regression over them; otherwise it is TF-IDF. Writes
+states of that encoder, the model is logistic regression over them, and the scores are asked directly. Writes
 `results/active_learning.json`, or `results/active_learning_encoder.json`.
 
 Usage: python benchmarks/active_learning.py --train TREC.train.all --test TREC.test.all [--weights FOLDER]
@@ -29,13 +29,7 @@ def read(path: Path) -> list[tuple[str, str]]:
 
 
 def write(path: Path, rows: list[tuple[str, str]], labelled: bool) -> Path:
-    """Write rows as JSON lines, or as arrays where they are no texts; a pool has no labels."""
-    if rows and not isinstance(rows[0][0], str):
-        folder = path.with_suffix("")
-        folder.mkdir(exist_ok=True)
-        np.save(folder / "inputs.npy", np.stack([vector for vector, _ in rows]))
-        np.save(folder / "labels.npy", np.array([label for _, label in rows]))
-        return folder
+    """Write rows as JSON lines; a pool has no labels."""
     lines = [json.dumps({"text": text, **({"label": label} if labelled else {})}) for text, label in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -72,17 +66,9 @@ def learn(way: str, seed: int, rows: list[tuple[str, str]], test: list[tuple[str
         "data": {"kind": "jsonl", "path": files},
         "model": {"kind": "tfidf", "least": 1},
     }
-    if options.weights:
-        sections = {
-            "task": "tabular",
-            "data": {"kind": "arrays", "path": str(work / "train")},
-            "model": {"kind": "logistic", "C": 0.1},
-        }
     curve = []
     for number in range(options.rounds + 1):
-        write(work / "train.jsonl", [*known, *(test if options.weights else [])], True)
-        if options.weights:
-            np.save(work / "train" / "parts.npy", np.array(["train"] * len(known) + ["test"] * len(test)))
+        write(work / "train.jsonl", known, True)
         data = {
             "version": 1,
             "name": "asking",
@@ -97,12 +83,53 @@ def learn(way: str, seed: int, rows: list[tuple[str, str]], test: list[tuple[str
         curve.append((len(known), accuracy))
         if number == options.rounds:
             break
-        place = write(work / "pool.jsonl", pool, False)
-        asked = choose_rows(made.folder, str(place), options.step, way)
-        # Lines of a file are counted from 1, rows of an array from 0.
-        chosen = {int(row["row"].rsplit(":", 1)[1]) - (0 if options.weights else 1) for row in asked}
+        write(work / "pool.jsonl", pool, False)
+        asked = choose_rows(made.folder, str(work / "pool.jsonl"), options.step, way)
+        chosen = {int(row["row"].rsplit(":", 1)[1]) - 1 for row in asked}
         known += [pool[row] for row in sorted(chosen)]
         pool = [pair for row, pair in enumerate(pool) if row not in chosen]
+    return curve
+
+
+def learn_encoded(way: str, seed: int, rows: list, test: list, options) -> list:
+    """Return (labels, accuracy) after each round, of logistic regression over what an encoder makes of the texts."""
+    from sklearn.linear_model import LogisticRegression
+
+    from modelwright.methods.selection.scores import apart, bald, entropy, furthest, margin
+
+    vectors, judged = (np.stack([vector for vector, _ in part]) for part in (rows, test))
+    labels, truth = (np.array([label for _, label in part]) for part in (rows, test))
+    names = np.unique(labels)
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(rows))
+    known, pool = order[: options.first], order[options.first :]
+
+    def answers(chosen: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        model = LogisticRegression(C=30.0, max_iter=300).fit(vectors[chosen], labels[chosen])
+        found = np.zeros((len(asked), len(names)))
+        found[:, np.searchsorted(names, model.classes_)] = model.predict_proba(asked)
+        return found
+
+    curve = []
+    for number in range(options.rounds + 1):
+        curve.append((len(known), float((names[answers(known, judged).argmax(1)] == truth).mean())))
+        if number == options.rounds:
+            break
+        here = vectors[pool].astype(np.float64)
+        if way == "random":
+            chosen = generator.choice(len(pool), options.step, replace=False)
+        elif way == "diversity":
+            chosen = np.array(furthest(here, vectors[known].astype(np.float64), options.step))
+        elif way == "mixed":
+            chosen = np.array(apart(here, margin(answers(known, here)), options.step, seed))
+        elif way == "bald":
+            # A committee of models, each of rows drawn again.
+            drawn = [generator.choice(known, len(known)) for _ in range(8)]
+            scores = bald(np.stack([answers(rows_of_one, here) for rows_of_one in drawn]))
+            chosen = np.argsort(-scores, kind="stable")[: options.step]
+        else:
+            chosen = np.argsort(-entropy(answers(known, here)), kind="stable")[: options.step]
+        known, pool = np.concatenate([known, pool[chosen]]), np.delete(pool, chosen)
     return curve
 
 
@@ -124,9 +151,13 @@ def main() -> None:
     if options.weights:
         rows, test = encoded(rows, options.weights), encoded(test, options.weights)
     began = time.process_time()
-    curves: dict[str, list] = {way: [] for way in WAYS}
+    ways = (*WAYS, "bald") if options.weights else WAYS
+    curves: dict[str, list] = {way: [] for way in ways}
     for seed in range(1, options.seeds + 1):
-        for way in WAYS:
+        for way in ways:
+            if options.weights:
+                curves[way].append(learn_encoded(way, seed, rows, test, options))
+                continue
             with tempfile.TemporaryDirectory() as work:
                 curves[way].append(learn(way, seed, rows, test, options, Path(work)))
             write_line(f"seed {seed} {way}: " + ", ".join(f"{n} {accuracy:.3f}" for n, accuracy in curves[way][-1]))

@@ -47,15 +47,15 @@ def write_pictures(folder: Path, gigabytes: float) -> int:
     return count
 
 
-def recipe(folder: Path) -> Path:
-    """Write the recipe: a small network, one epoch."""
+def recipe(folder: Path, length: str) -> Path:
+    """Write the recipe of a small network."""
     path = folder / "recipe.yaml"
     path.write_text(
         "version: 1\nname: large\nseed: 1\ntask: image\n"
         "data: {kind: arrays, path: raw, content: image}\n"
         "model: {kind: mlp, hidden: [16]}\n"
         "prepare: {split: {test: 0.05, validation: 0.02}}\n"
-        f"train: {{length: 1 epochs, batch: {BATCH}, sampler: in_blocks, workers: 1, "
+        f"train: {{length: {length}, batch: {BATCH}, sampler: in_blocks, workers: 1, "
         "optimiser: {kind: adam, lr: 1e-4}}\n"
     )
     return path
@@ -144,6 +144,7 @@ def main() -> None:
     )
     parser.add_argument("--gigabytes", type=float, default=20.0)
     parser.add_argument("--limit", type=float, default=2.0, help="GiB of memory")
+    parser.add_argument("--length", default="1 epochs", help="how long to train, such as 4000 steps")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "larger_than_memory.json")
     options = parser.parse_args()
     limit = int(options.limit * 2**30)
@@ -152,7 +153,7 @@ def main() -> None:
         began = time.monotonic()
         count = write_pictures(options.work / "raw", options.gigabytes)
         write_line(f"{count} pictures written in {time.monotonic() - began:.0f} s")
-        recipe(options.work)
+        recipe(options.work, options.length)
         report: dict = {"pictures": count, "bytes": (options.work / "raw" / "inputs.npy").stat().st_size}
         for stage in ("prepare", "train"):
             report[stage] = run_stage(stage, options.work, limit)
@@ -163,7 +164,9 @@ def main() -> None:
     finally:
         shutil.rmtree(options.work, ignore_errors=True)
     versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
-    write_result(options.output, {"versions": versions, "limit_bytes": limit, "report": report})
+    write_result(
+        options.output, {"versions": versions, "limit_bytes": limit, "length": options.length, "report": report}
+    )
 
 
 if __name__ == "__main__":

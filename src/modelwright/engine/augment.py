@@ -148,11 +148,12 @@ def _recolour(
 
 
 def _move(settings: Augment, image_BCHW: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    if settings.flip:
+    warped = settings.rotation or settings.zoom or settings.shear or settings.shift
+    if settings.flip and (settings.crop or not warped):
         image_BCHW = flip_horizontally(image_BCHW, settings.flip, generator)
     if settings.crop:
         image_BCHW = crop_padded(image_BCHW, settings.crop, generator, border=settings.border)
-    if settings.rotation or settings.zoom or settings.shear or settings.shift:
+    if warped:
         image_BCHW = warp(
             image_BCHW,
             generator,
@@ -160,6 +161,7 @@ def _move(settings: Augment, image_BCHW: torch.Tensor, generator: torch.Generato
             zoom=settings.zoom,
             shear=settings.shear,
             shift=settings.shift,
+            flip=0.0 if settings.crop else settings.flip,
             border=settings.border,
         )
     if settings.blur:

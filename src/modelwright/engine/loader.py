@@ -27,6 +27,8 @@ Steps = Iterable[tuple[int, np.ndarray | None]]
 # Seconds after which a batch that does not come is taken for one that never will: a disk or network that hangs.
 PATIENCE = 60.0
 AHEAD = 2
+# Rows that a message names.
+SHOWN = 8
 # Steps of a trial, and the share of a step's time that making its batch may take before a thread is tried.
 WARM_UP, TRIAL, NOTICEABLE = 5, 30, 0.02
 
@@ -107,29 +109,32 @@ class Loader:
             threading.Thread(target=self._work, args=(jobs, boxes, ended), name=name, daemon=True).start()
         try:
             coming = iter(enumerate(steps))
-            asked: list[tuple[int, int]] = []
+            asked: list[tuple[int, int, np.ndarray | None]] = []
             for number, (step, indices) in coming:
                 jobs.put((number, step, indices))
-                asked.append((number, step))
+                asked.append((number, step, indices))
                 if len(asked) > self.ahead - 1:
                     yield self._fetch(boxes, *asked.pop(0))
-            for number, step in asked:
-                yield self._fetch(boxes, number, step)
+            for number, step, indices in asked:
+                yield self._fetch(boxes, number, step, indices)
         finally:
             ended.set()
             for _ in range(workers):
                 jobs.put(None)
 
-    def _fetch(self, boxes: list[SimpleQueue[Any]], number: int, step: int) -> tuple[int, Batch | None]:
+    def _fetch(
+        self, boxes: list[SimpleQueue[Any]], number: int, step: int, indices: np.ndarray | None
+    ) -> tuple[int, Batch | None]:
         began = time.perf_counter()
         try:
             answer = boxes[number % len(boxes)].get(timeout=self.patience)
         except Empty:
             raise DataError(
-                f"the batch of step {step} did not come within {self.patience:.0f} seconds",
+                f"the batch of step {step}, rows {_named(indices)}, did not come within {self.patience:.0f} seconds",
                 where="train.workers",
                 expected="data that can be read",
-                next_step="look at the disk or network share that holds the run folder",
+                next_step="look at the disk or network share that holds the run folder; origins.txt of the dataset names the rows, counted "
+                "from 0",
             ) from None
         self.waited += time.perf_counter() - began
         if isinstance(answer, BaseException):
@@ -146,3 +151,9 @@ class Loader:
             except BaseException as error:  # whatever it was, the loop raises it again
                 answer = error
             boxes[number % len(boxes)].put(answer)
+
+
+def _named(indices: np.ndarray | None) -> str:
+    """Say which rows of its part a batch holds; looking up their names would ask the disk that hangs."""
+    rows = [] if indices is None else np.asarray(indices).tolist()
+    return ", ".join(map(str, rows[:SHOWN])) + (f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else "")

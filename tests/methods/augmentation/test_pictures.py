@@ -100,6 +100,16 @@ def test_warp_rotates_by_the_angle_and_not_more(height, width):
     assert angles.min() < -20
 
 
+@pytest.mark.parametrize("border", ["constant", "nearest", "reflect"])
+def test_warp_mirrors_as_mirroring_first_does(border):
+    images = torch.rand(8, 3, 6, 9)
+    one, other = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
+    changes = {"degrees": 20.0, "zoom": 0.2, "shear": 10.0, "shift": 0.1, "border": border}
+    expected = warp(flip_horizontally(images, 0.5, one), one, **changes)
+    torch.testing.assert_close(warp(images, other, flip=0.5, **changes), expected, rtol=0, atol=1e-5)
+    assert not torch.allclose(warp(images, torch.Generator().manual_seed(5), **changes), expected, atol=0.1)
+
+
 def test_warp_zooms_shifts_and_fills():
     disc = torch.zeros(64, 1, 41, 41)
     disc[:, :, 16:25, 16:25] = 1

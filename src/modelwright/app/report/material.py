@@ -33,6 +33,7 @@ class Material:
     training: dict[str, Any]
     evaluation: dict[str, Any]
     pictures: Path
+    trained: Path
     problems: tuple[str, ...]
     feedback: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, Any] = field(default_factory=dict)
@@ -105,6 +106,7 @@ def read_material(run: Run, served: Path | None = None) -> Material:
         training=attempt(lambda: _read(model, "training.json"), {}),
         evaluation=attempt(lambda: _read(evaluation, "summary.json"), {}),
         pictures=evaluation.path if evaluation else run.folder,
+        trained=model.path if model else run.folder,
         problems=tuple(dict.fromkeys(problems)),
         feedback=feedback,
         audit=attempt(lambda: _read(artifact("audit"), "summary.json"), {}),

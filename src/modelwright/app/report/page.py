@@ -28,7 +28,7 @@ from .planned import render_plan
 from .privacy import view_privacy
 from .profile import view_profile
 from .reliability import view_reliability
-from .restyled import view_restyled
+from .restyled import view_augmented, view_restyled
 from .security import view_security
 from .sheet import view_sheet
 from .timeline import view_timeline
@@ -102,6 +102,7 @@ def _view(material: Material) -> dict[str, Any]:
         "explaining": view_explaining(material.explanation, material.explained),
         "compression": view_compression(material.compression),
         "worst": view_worst(evaluation, material.pictures),
+        "augmented": view_augmented(material.trained),
         "restyled": view_restyled(evaluation, material.pictures, material.training),
         "writing": view_writing(evaluation),
         "sheet": view_sheet(material.sheet),

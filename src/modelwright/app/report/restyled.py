@@ -1,4 +1,4 @@
-"""Pictures in another style: the sheet of the test part, and the film of a few validation pictures over the training."""
+"""Pictures: training pictures as augmentation changes them; those in another style, and the film of a few over the training."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from .bilingual import say
 from .examples import read_picture, type_of
 
+AUGMENTED = "augmented.png"
 COLUMNS = {
     "content": "content 内容",
     "output": "output 输出",
@@ -45,9 +46,19 @@ def view_restyled(evaluation: dict[str, Any], folder: Path, training: dict[str, 
             if columns
             else say("Validation pictures, a row each: as they are, then after step {steps}.", steps=steps)
         )
-        source = f"data:{type_of(content)};base64,{base64.b64encode(content).decode()}"
-        found.append(Shown(source, words, str(name)))
+        found.append(Shown(_source(content), words, str(name)))
     return tuple(found)
+
+
+def view_augmented(folder: Path) -> tuple[Shown, ...]:
+    """Return the contact sheet of a training that changes its pictures; of any other, nothing."""
+    content = read_picture(folder, AUGMENTED)
+    words = say("Training pictures, a row each: as they are, then as augmentation changed them.")
+    return (Shown(_source(content), words, AUGMENTED),) if content else ()
+
+
+def _source(content: bytes) -> str:
+    return f"data:{type_of(content)};base64,{base64.b64encode(content).decode()}"
 
 
 def _listed(columns: Any) -> str:

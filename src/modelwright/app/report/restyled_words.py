@@ -5,6 +5,11 @@ from __future__ import annotations
 RESTYLED = {
     "Pictures": "图片",
     "What the generator makes of pictures that it has not learnt from.": "生成器对未学过的图片所作的变换。",
+    "What augmentation makes of training pictures: can a person still tell what they are?": (
+        "数据增强对训练图片所作的变换：人还能认出是什么吗？"
+    ),
+    "Augmented": "数据增强",
+    "Training pictures, a row each: as they are, then as augmentation changed them.": "训练图片，每行一张：先是原图，其余是增强之后。",
     "Test pictures; columns from left to right: {columns}.": "测试图片；各列自左至右：{columns}。",
     "Validation pictures, a row each: as they are, then after step {steps}.": (
         "验证图片，每行一张：先是原图，然后依次是第 {steps} 步之后。"

@@ -62,10 +62,11 @@ def warp(
     zoom: float = 0.0,
     shear: float = 0.0,
     shift: float = 0.0,
+    flip: float = 0.0,
     fill: float = 0.0,
     border: str = "constant",
 ) -> Tensor:
-    """Rotate, zoom, shear and shift each picture about its middle, all by one bilinear sampling.
+    """Mirror about `flip` of the pictures; then rotate, zoom, shear and shift each about its middle; all by one bilinear sampling.
 
     What comes into view is `fill`, the nearest pixel of the edge, or the picture mirrored in the edge: `border` says which.
 
@@ -77,6 +78,7 @@ def warp(
     Source: Simard et al. 2003, section 2; Jaderberg et al. 2015, equations 1 and 3 (sampling by an affine grid).
     """
     height, width = images.shape[2:]
+    mirrored_B = _uniform(images, 0, 1, generator) < flip if flip else None
     angle_B = _uniform(images, -math.radians(degrees), math.radians(degrees), generator)
     slant_B = _uniform(images, -math.radians(shear), math.radians(shear), generator).tan()
     scale_B = _uniform(images, -math.log1p(zoom), math.log1p(zoom), generator).exp()
@@ -91,6 +93,9 @@ def warp(
         ],
         dim=1,
     )
+    if mirrored_B is not None:
+        # A place in the mirrored picture is the place in the picture as far on the other side of the middle.
+        theta_B23[:, 0] *= torch.where(mirrored_B, -1.0, 1.0)[:, None]
     return sample_by(images, theta_B23, fill, border)
 
 
@@ -174,15 +179,26 @@ def sample_by(images: Tensor, theta_B23: Tensor, fill: float = 0.0, border: str 
     Shapes: images (batch, channels, height, width), theta (batch, 2, 3) float -> images of the same shape
     Source: Jaderberg et al. 2015, equations 1 and 3.
     """
-    grid_BHW2 = functional.affine_grid(theta_B23, list(images.shape), align_corners=False)
     # Sampling knows no other border than zeros, so the fill is made zero for as long as it takes.
-    sampled_BCHW = (
-        functional.grid_sample(
-            images.float() - fill, grid_BHW2, mode="bilinear", padding_mode=BORDERS[border], align_corners=False
-        )
-        + fill
+    pixels_BCHW = images.float() - fill if fill else images.float()
+    sampled_BCHW = functional.grid_sample(
+        pixels_BCHW,
+        _affine_grid(theta_B23, *images.shape[2:]),
+        mode="bilinear",
+        padding_mode=BORDERS[border],
+        align_corners=False,
     )
-    return _as_type(sampled_BCHW, images)
+    return _as_type(sampled_BCHW + fill if fill else sampled_BCHW, images)
+
+
+def _affine_grid(theta_B23: Tensor, height: int, width: int) -> Tensor:
+    """Return what `functional.affine_grid` does, a row and a column at a time instead of by a product of matrices for each pixel."""
+    x_W, y_H = (((torch.arange(side, device=theta_B23.device) + 0.5) * (2 / side) - 1) for side in (width, height))
+    grid_BHW2 = theta_B23.new_empty(len(theta_B23), height, width, 2)
+    for axis in range(2):
+        along, across, offset = (theta_B23[:, axis, place, None] for place in range(3))
+        torch.add((along * x_W + offset)[:, None], (across * y_H)[:, :, None], out=grid_BHW2[..., axis])
+    return grid_BHW2
 
 
 def _as_type(values: Tensor, images: Tensor) -> Tensor:

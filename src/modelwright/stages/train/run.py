@@ -9,8 +9,10 @@ from typing import Any
 
 from ...core import registry
 from ...core.evidence import Evidence
+from ...core.files import write_bytes
 from ...core.randomness import derive_seed
 from ...core.stage import Context
+from ...engine.contact import CONTACT, contact_sheet
 from ...engine.dataset import read_part
 from ...engine.golden import write_golden
 from ...engine.memory import keep_freed_memory
@@ -52,6 +54,8 @@ def run(context: Context) -> None:
     trained.save(folder)
     (folder / "training.json").write_text(json.dumps(trained.record))
     write_golden(folder, trained.predictor, judged)
+    if sheet := contact_sheet(context.settings.augment, task, training, context.recipe.seed):
+        write_bytes(folder / CONTACT, sheet)
     size = (folder / WEIGHTS).stat().st_size
     about = {"model": context.give("model", folder).digest, "dataset": context.inputs["dataset"].digest}
     context.claim(*_claims(trained, size, len(validation), about), *diagnosis_claims(trained.record, about))
