@@ -10,11 +10,8 @@ from typing import Literal
 
 from modelwright.core.errors import DataError
 
-from .patience import patiently
 from .remote import fetch, is_remote
 
-# What is read at a time, before a disk is taken for frozen.
-PIECE = 2**26
 # Names of folders and files that state a split, and what we call the part.
 PARTS = {
     "train": "train",
@@ -99,15 +96,11 @@ def read_bytes(path: Path) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        DataError: it is a folder, the system refuses, or it does not answer.
+        DataError: it is a folder, or the system refuses.
     """
     if not path.is_file():
         raise DataError("not a regular file", where=path, expected="a file", next_step="name the file itself")
     try:
-        with patiently(lambda: path.open("rb"), path) as stream:
-            pieces = []
-            while piece := patiently(lambda: stream.read(PIECE), path):
-                pieces.append(piece)
-        return b"".join(pieces) if len(pieces) != 1 else pieces[0]
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=path, expected="a readable file") from None

@@ -20,7 +20,6 @@ from modelwright.core.errors import DataError
 from modelwright.core.settings import AUTO, Auto, Bytes, Sequence, Settings
 
 from .files import digest, locate
-from .patience import patiently
 from .rows import Quarantined, Rows
 from .tree import Member, Tree, opened
 
@@ -208,7 +207,7 @@ def _survey(settings: ImagesSettings, tree: Tree) -> tuple[tuple[int, int], Mode
 def _read_member(member: Member, settings: ImagesSettings) -> bytes:
     if member.size > settings.max_bytes:
         raise DataError(f"{member.size} bytes", expected=f"at most max_bytes = {settings.max_bytes:.0f}")
-    return patiently(member.read, member.name)
+    return member.read()
 
 
 def _decode_all(settings: ImagesSettings, tree: Tree, size: tuple[int, int], mode: Mode, path: Path) -> Rows:
