@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,10 @@ def play(folder: Path, how: str, processes: int, cases: list[tuple[str, str, Any
             )
             for rank in range(processes if how == "real" else 1)
         ]
+        while any(process.poll() is None for process in started) and not any(process.poll() for process in started):
+            time.sleep(0.02)
+        for process in started:
+            process.kill()
         codes = [process.wait() for process in started]
     assert not any(codes), "\n".join((folder / f"{how}-{rank}.err").read_text()[-3000:] for rank in range(len(codes)))
     found: list[dict[str, Any]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.units import format_bytes, format_seconds
+from .fleet import lines_of_fleet
 from .words import say
 
 PHASES = ("training", "validation", "saving", "evaluation", "trial")
@@ -32,6 +33,8 @@ def lines_of(plan: dict[str, Any]) -> list[str]:
     if other:
         edits = ", ".join(f"{key}: {value}" for key, value in other["edits"].items())
         lines.append(f"{say('runner-up'):<22} {format_bytes(other['estimate']):>12}   {edits}")
+    if "fleet" in plan:
+        lines += lines_of_fleet(plan)
     if plan["unprobed"]:
         lines.append(f"{say('known by shape alone')}: {', '.join(plan['unprobed'])}")
     return [*lines, *(f"{say('note')}: {note}" for note in plan.get("notes", []))]

@@ -198,6 +198,8 @@ BUILTIN: dict[str, dict[str, tuple[str, ...]]] = {
     "rehearsal": {
         "train": ("", f"{HERE}.stages.train.rehearsal:rehearse"),
         "evaluate": ("", f"{HERE}.stages.evaluate.rehearsal:rehearse"),
+        # Some steps of the training, as one of several processes takes them.
+        "share": ("", f"{HERE}.stages.train.share_rehearsal:rehearse_share"),
     },
     "compression": _parts(
         "methods.compression.settings",

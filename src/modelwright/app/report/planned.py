@@ -15,6 +15,7 @@ from ...core.files import write_bytes
 from . import bilingual
 from .axis import Axis, linear_axis
 from .drawing import dot, frame, join, line, plot, tag
+from .fleet import draw_fleet
 from .quantities import quantity
 
 HEIGHT = 280
@@ -138,7 +139,7 @@ def _pareto(plan: dict[str, Any]) -> Markup:
     across, up = linear_axis(min(times), max(times)), linear_axis(0.0, max(sizes))
     dots = []
     for item, time, size in zip(candidates, times, sizes, strict=True):
-        chosen = item["edits"] == {key: choice["value"] for key, choice in plan["choices"].items()}
+        chosen = item.get("chosen", item["edits"] == {key: choice["value"] for key, choice in plan["choices"].items()})
         money = item["money"]["value"] if item["money"] else 0.0
         hint = ", ".join(f"{key} {value}" for key, value in item["edits"].items()) or plan["recipe"]
         joules = item.get("joules")
@@ -172,7 +173,7 @@ def render_plan(plan: dict[str, Any], claims: Mapping[str, Evidence]) -> Markup:
         return Markup("")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = (files(__package__) / SECTION).read_text(encoding="utf-8")
-    return Markup(environment.from_string(template).render(plan=found, say=bilingual.say))
+    return Markup(environment.from_string(template).render(plan=found, say=bilingual.say)) + draw_fleet(plan)
 
 
 def write_plan(path: Path, plan: dict[str, Any]) -> None:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 PLANNED = {
     "Plan": "计划",
+    "Devices": "设备",
+    "Process": "进程",
+    "Reserved": "保留",
+    "In tensors": "张量中",
+    "Work": "计算",
+    "Messages": "通信",
+    "More machines alike:": "另有相同的机器：",
     "What was said before anything ran, and what came of it.": "运行之前的预计，以及实际的结果。",
     "Four times the parameters, a closed form without a bound:": "四倍参数量（闭式估计，无上界）：",
     "Quantity": "项目",

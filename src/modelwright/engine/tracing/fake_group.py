@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.tensor import DTensor, _redistribute
 from torch.distributed.tensor._sharding_prop import ShardingPropagator
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
@@ -39,6 +40,14 @@ def fake_group(rank: int, processes: int, stream: Callable[[int], None]) -> Iter
     finally:
         ShardingPropagator._propagate_tensor_meta_non_cached = propagate  # type: ignore[method-assign]
         dist.destroy_process_group()
+        _forget()
+
+
+def _forget() -> None:
+    """Let go of what torch remembers of groups that are gone: the next ones have the same names."""
+    torch._C._clear_DTensor_sharding_propagator_cache()
+    DTensor._op_dispatcher.sharding_propagator.propagate_op_sharding.cache_clear()
+    _redistribute._gen_transform_infos.cache_clear()
 
 
 @contextmanager

@@ -173,11 +173,34 @@ def _hashable(leaf: Any) -> Any:
 def _describe(operator: Any, args: Any, kwargs: Any, result: Any) -> Operation:
     name = str(operator).removeprefix("aten.")
     packet = operator._overloadpacket
-    flops = flop_registry[packet](*args, **kwargs, out_val=result) if packet in flop_registry else 0
+    flops = flop_registry[packet](*args, **kwargs, out_val=result) if packet in flop_registry else _flops(name, args)
     group = adapter.group_of(args, kwargs) if name.startswith(SENT) else ()
     moves_nothing = operator.is_view or name.startswith("profiler.")
     kind = "sent" if group else VIEW if moves_nothing else kind_of(name)
-    return Operation(name, kind, _bytes((args, kwargs)), _bytes(result), int(flops), group)
+    return Operation(name, kind, _bytes((args, kwargs)), _bytes(result), int(flops), group, _width((args, kwargs)))
+
+
+def _flops(name: str, args: Any) -> int:
+    """Count what torch's own counter does not know: attention on a CPU, whose products are those of any other.
+
+    Causal attention is counted whole, as torch does.
+    """
+    if not name.startswith("_scaled_dot_product_flash_attention_for_cpu"):
+        return 0
+    back = "backward" in name
+    query, key = args[1:3] if back else args[:2]
+    rows, heads, tokens, width = query.shape
+    product = 2 * rows * heads * tokens * key.shape[2] * width
+    return product * (5 if back else 2)
+
+
+def _width(tensors: Any) -> int:
+    widths = (
+        tensor.element_size()
+        for tensor in tree_flatten(tensors)[0]
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    )
+    return next(widths, 4)
 
 
 def kind_of(name: str) -> str:

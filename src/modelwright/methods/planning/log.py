@@ -15,7 +15,7 @@ class Operation:
     """One kind of call: an operator with the types and shapes of what it is given. Probed once, however often it is called.
 
     `inputs` and `outputs`: bytes of the tensors; `flops`: multiplications and additions; `kind`: the class of operator;
-    `group`: of one that sends something, the ranks of all processes that take part.
+    `group`: of one that sends something, the ranks of all processes that take part; `width`: bytes of its first real number.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Operation:
     outputs: int
     flops: int
     group: tuple[int, ...] = ()
+    width: int = 4
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Memory:
 
 
 def live_memory(log: Log, probed: Sequence[Probed | None]) -> Memory:
-    """Follow a log and return how much memory lives at each moment; what was probed replaces what the shapes tell.
+    """Follow a log and return how much memory lives at each moment; what was probed, if anything, replaces what the shapes tell.
 
     Units: bytes
     Source: C. Cai et al. 2020 (DNNMem), section 4.2: the peak over a traced order of operators of what is alive.
@@ -85,7 +86,7 @@ def live_memory(log: Log, probed: Sequence[Probed | None]) -> Memory:
     curve: list[tuple[str, tuple[int, ...]]] = []
     for event in log.events:
         if event[0] == "call":
-            known = probed[event[1]]
+            known = probed[event[1]] if probed else None
             scratch = known.scratch if known else 0
             returned = 0
             for storage, output, shaped in event[2]:

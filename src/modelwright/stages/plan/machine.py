@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import Any
 
 from ...core.errors import RecipeError
+from ...methods.planning.device import Device
 from .calibrating import read_machine_file
+from .settings import HERE
 
-HERE = "here"
 FOLDER = "machines"
 # Where nothing has been measured: a core of a present-day server, far from its peak.
 FLOPS_OF_CORE, BYTES_OF_MEMORY = 3e10, 1e10
@@ -33,6 +34,11 @@ class Machine:
     price: float
     memory_bytes: float
     source: str
+    # Of another machine: what its devices and links reach, and bytes of a device that no tensor takes.
+    device: Device | None = None
+    context_bytes: float = 0.0
+    message_bytes: float = 0.0
+    workspace_bytes: float = 0.0
 
 
 def machine_of(name: str, threads: int, precision: str = "float32") -> Machine:
@@ -51,8 +57,11 @@ def machine_of(name: str, threads: int, precision: str = "float32") -> Machine:
             expected=f"one of {', '.join([HERE, *known])}",
         )
     stated: dict[str, dict[str, Any]] = known[name]["constants"]
-    values = {key: float(stated[key]["value"]) for key in stated}
-    return Machine(name, False, **values, source=known[name]["source"])
+    values: dict[str, Any] = {key: float(stated[key]["value"]) for key in stated}
+    values["devices"] = int(values["devices"])
+    device = Device(**{item.name: values[item.name] for item in fields(Device)})
+    own = {item.name: values[item.name] for item in fields(Machine) if item.name in values}
+    return Machine(name, False, **own, source=known[name]["source"], device=device)
 
 
 def _here(threads: int, precision: str) -> Machine:

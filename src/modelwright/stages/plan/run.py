@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 from ...core.errors import BudgetError, DataError
@@ -11,11 +12,12 @@ from ...core.files import write_json
 from ...core.settings import AUTO
 from ...core.stage import EDITS, Context
 from ...core.units import format_bytes, format_seconds
-from ...methods.planning.ledger import UNKNOWN
 from .claims import claims_of
 from .closed_form import TIMES, claims_of_closed, describe_closed, is_enough
+from .elsewhere import claims_of_fleet, describe_fleet, refuse_fleet
+from .fleet import FleetSearch
 from .ledger import factor_here
-from .machine import machine_of
+from .machine import Machine, machine_of
 from .prices import Priced, Range, price
 from .search import YIELDING, Found, Search, yielding_of
 from .settings import STAGE, Plan
@@ -43,9 +45,12 @@ def run(context: Context) -> None:
     threads = count_threads(train)
     machine = machine_of(settings.machine, threads, train.precision)
     job = Job(context.recipe.resolved(), str(context.recipe.base), str(context.inputs["dataset"].path), threads)
-    factor = factor_here(context.folder) if machine.here else Range(*UNKNOWN)
     folder = context.work / "worker"
     shutil.rmtree(folder, ignore_errors=True)
+    if not machine.here:
+        _plan_elsewhere(context, machine, job, folder, about)
+        return
+    factor = factor_here(context.folder)
     failed: list[dict[str, Any]] = []
     found: Found | None
     with Worker(job, folder) as worker:
@@ -73,6 +78,35 @@ def run(context: Context) -> None:
     _refuse(context, settings, found)
     _give(context, settings, found, machine.source, factor)
     context.claim(*claims_of(found.chosen, settings, machine, about))
+
+
+def _plan_elsewhere(context: Context, machine: Machine, job: Job, folder: Path, about: dict[str, str]) -> None:
+    """Do as `run`, for machines that are not here."""
+    settings: Plan = context.settings
+    with Worker(job, folder) as worker:
+
+        def ask(asked: dict[str, Any]) -> dict[str, Any]:
+            context.check_interrupt(message="tracing the training of one of several devices")
+            return worker.trace_share(asked)
+
+        search = FleetSearch(context.recipe, settings, machine, ask)
+        found = search.run()
+    shutil.rmtree(folder, ignore_errors=True)
+    chosen = found.chosen
+    if chosen.failed and not is_enough(settings.budget, chosen.failed["parameters"]):
+        raise _cannot_be_traced(chosen.failed)
+    if chosen.failed:
+        _give_closed_form(context, chosen.failed, about)
+        return
+    if chosen.refused:
+        raise DataError(f"no choice can be trained: {chosen.refused}", where="plan")
+    refuse_fleet(settings, search, found)
+    plan = describe_fleet(context.recipe, settings, machine, search, found)
+    place = _new_folder(context)
+    write_json(place / PLAN, plan)
+    _resolve(context, place, plan["choices"])
+    context.give("plan", place)
+    context.claim(*claims_of_fleet(plan, settings, about))
 
 
 def _nothing_to_plan(context: Context, about: dict[str, str]) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
-from ...core.settings import Bytes, Fraction, Joules, Seconds, Settings
+from pydantic import Field, model_validator
+
+from ...core.settings import Bytes, Fraction, Joules, Seconds, Sequence, Settings
 from ...core.stage import Stage
+
+HERE = "here"
+Count = Annotated[int, Field(ge=1, le=4096)]
+Devices = Count | Annotated[Sequence[Count], Field(min_length=1)]
 
 
 class Budget(Settings):
@@ -26,11 +32,35 @@ class Plan(Settings):
     margin: Fraction = Field(
         0.01, ge=0, le=1, description="by how much the bound of the peak memory lies above the estimate"
     )
-    price: float = Field(0.0, ge=0, description="what an hour of this machine costs; 0: nothing")
+    price: float = Field(
+        0.0,
+        ge=0,
+        description="what an hour of this machine costs, of another one an hour of a device; 0: what is known",
+    )
     machine: str = Field(
         "here",
-        description="here: the machine at hand, measured; else the name of a machine whose constants are known, for time and money",
+        description="here: the machine at hand, measured; else what constants are known of: h100, h200, a100, l40s, rtx4090, "
+        "ascend910b",
     )
+    devices: Devices = Field(
+        1,
+        description="how many of the named machine's devices train together, one process each; a list: as many of these as are "
+        "best within the budget",
+    )
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> Plan:
+        if self.machine == HERE and self.devices != 1:
+            raise ValueError(
+                f"found devices: {self.devices} and machine: here, expected the name of a machine, such as h200, as only this "
+                "process is planned here"
+            )
+        return self
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Every number of devices that is to be tried."""
+        return (self.devices,) if isinstance(self.devices, int) else tuple(sorted(set(self.devices)))
 
 
 STAGE = Stage(

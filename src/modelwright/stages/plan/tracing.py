@@ -12,7 +12,7 @@ from typing import Any
 
 from ...core.errors import DataError
 from ...core.files import read_json, write_json
-from .worker import Job
+from .worker import SHARE, Job
 
 WORKER = "modelwright.stages.plan.worker"
 
@@ -51,12 +51,23 @@ class Worker:
         Raises:
             DataError: the process has ended.
         """
+        return self._ask(edits, "timed" if timed else "untimed")
+
+    def trace_share(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return what one process of several on other machines would need; see `worker.Bench.share`.
+
+        Raises:
+            DataError: the process has ended.
+        """
+        return self._ask(asked, SHARE)
+
+    def _ask(self, said: dict[str, Any], how: str) -> dict[str, Any]:
         number, self.asked = self.asked, self.asked + 1
-        write_json(self.folder / f"edits-{number}.json", edits)
+        write_json(self.folder / f"edits-{number}.json", said)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
-            self.process.stdin.write(f"{number} {'timed' if timed else 'untimed'}\n")
+            self.process.stdin.write(f"{number} {how}\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             raise self._ended() from None

@@ -20,7 +20,11 @@ from ...core.files import read_json, write_json
 from ...core.recipe import Recipe, recipe_from
 from ...core.settings import AUTO
 
+# The word for what one of several processes on other machines does.
+SHARE = "share"
 STAGES = ("train", "evaluate")
+# What torch says of a program that it cannot follow has no family; the caller then says what it knows otherwise.
+FAILURES = (RuntimeError, ArithmeticError, ValueError, TypeError, AttributeError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,8 @@ class Bench:
                 facts |= walk(recipe, Path(self.job.dataset), self.job.threads, tracers[-1])
         except ModelwrightError as error:
             return {"refused": str(error), "facts": facts}
-        except (RuntimeError, ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as error:
-            # What torch says of a program that it cannot follow has no family; the caller then says what it knows otherwise.
-            told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            return {"failed": told, "facts": facts, "parameters": _parameters(tracers)}
+        except FAILURES as error:
+            return {"failed": _told(error), "facts": facts, "parameters": _parameters(tracers)}
         if self.doubt:
             return {"failed": self.doubt, "facts": facts, "parameters": _parameters(tracers)}
         traced = time.perf_counter()
@@ -100,6 +102,39 @@ class Bench:
             result |= self._timed(tracers[0])
             result["seconds"]["timed"] = time.perf_counter() - probed
         return result
+
+    def share(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Trace what one of several processes on other machines would do; `asked` says which one, of how many, on what."""
+        from ...engine.tracing.tracer import Tracer
+        from ...methods.planning.allocator import replay
+        from ...methods.planning.device import Device, bytes_sent, step_time
+        from ...methods.planning.log import HOLDERS, live_memory
+
+        began, tracer = time.perf_counter(), Tracer()
+        try:
+            recipe = self.recipe.edited(asked["edits"]) if asked["edits"] else self.recipe
+            walk = registry.function_of("rehearsal", "share")
+            facts = walk(recipe, Path(self.job.dataset), 1, tracer, asked["rank"], asked["processes"], True)
+        except ModelwrightError as error:
+            return {"refused": str(error)}
+        except FAILURES as error:
+            return {"failed": _told(error), "parameters": _parameters([tracer])}
+        if self.doubt:
+            return {"failed": self.doubt, "parameters": _parameters([tracer])}
+        memory, reserved = live_memory(tracer.log, ()), replay(tracer.log)
+        steps = (held for phase, held in memory.curve if phase == "training")
+        top = max(steps, key=sum, default=(0,) * len(HOLDERS))
+        return {
+            "facts": facts,
+            "live": memory.peaks.get("training", 0),
+            # The network is built as a whole before it is laid out.
+            "host": memory.peaks.get("building", 0),
+            **asdict(reserved),
+            "holders": dict(zip(HOLDERS, top, strict=True)),
+            "time": asdict(step_time(tracer.log, Device(**asked["device"]))),
+            "sent": bytes_sent(tracer.log),
+            "seconds": time.perf_counter() - began,
+        }
 
     def _timed(self, tracer: Any) -> dict[str, Any]:
         from ...engine.tracing.replay import time_in_order
@@ -121,6 +156,10 @@ class Bench:
                 for number, count in Counter(numbers).items()
             ],
         }
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def _unknown(tracer: Any, prober: Any) -> list[int]:
@@ -149,7 +188,8 @@ def main(path: Path) -> int:
     for line in sys.stdin:
         number, timed = line.split()
         wanted = read_json(path.with_name(f"edits-{number}.json"))
-        write_json(path.with_name(f"result-{number}.json"), bench.trace(wanted, timed == "timed"))
+        found = bench.share(wanted) if timed == SHARE else bench.trace(wanted, timed == "timed")
+        write_json(path.with_name(f"result-{number}.json"), found)
         answers.write(f"{number}\n")
         answers.flush()
     return 0

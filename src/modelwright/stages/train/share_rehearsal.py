@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ from ...engine.pool import Slot
 from ...engine.predictor import build_task
 from ...engine.subset import draw_subset
 from ...engine.tracing.adapter import for_real
+from ...engine.tracing.attention import attention_of_gpus
 from ...engine.tracing.fake_group import fake_group
 from ...engine.tracing.longest import longest_batches
 from ...engine.tracing.tracer import Tracer
 from ...engine.turn import Turn
+from ...models.dropout import Dropout
 from ...tasks.task import Examples, Task
 from . import parts
 from .layout_conflicts import require_provided
@@ -41,19 +45,34 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Told:
-    """Who is told what goes on: that a phase begins, and what tensors are for."""
+    """Who is told what goes on: that a phase begins, and what tensors are for; and what is done to the network first."""
 
     phase: Callable[[str], None]
     hold: Callable[[str, Any], None]
+    adapt: Callable[[torch.nn.Module], None] = lambda network: None
 
 
 def rehearse_share(
-    recipe: Recipe, dataset: Path, threads: int, tracer: Tracer, rank: int, processes: int
+    recipe: Recipe, dataset: Path, threads: int, tracer: Tracer, rank: int, processes: int, elsewhere: bool = False
 ) -> dict[str, Any]:
-    """Walk through some steps as process `rank` of so many would; return what there is to know of them."""
+    """Walk through some steps as process `rank` of so many would, here or on a GPU; return what there is to know of them."""
     context, task, training = open_recipe(recipe, dataset, threads)
-    with fake_group(rank, processes, tracer.stream), tracer.tracing():
-        return take_steps(context, task, training, processes, Told(tracer.phase, tracer.hold), for_real)
+    told = Told(tracer.phase, tracer.hold, as_on_a_gpu if elsewhere else lambda network: None)
+    attention = attention_of_gpus() if elsewhere else nullcontext()
+    with attention, fake_group(rank, processes, tracer.stream), tracer.tracing():
+        return take_steps(context, task, training, processes, told, for_real)
+
+
+def as_on_a_gpu(network: torch.nn.Module) -> None:
+    """Let dropout keep what its kernel for GPUs keeps: a byte an element, and not a number."""
+    for module in network.modules():
+        probability = getattr(module, "probability" if isinstance(module, Dropout) else "p", 0.0)
+        if isinstance(module, (Dropout, torch.nn.Dropout)) and probability:
+            module.forward = partial(_drop, module, probability)  # type: ignore[method-assign]
+
+
+def _drop(module: torch.nn.Module, probability: float, values: torch.Tensor) -> torch.Tensor:
+    return torch.native_dropout(values, probability, True)[0] if module.training else values
 
 
 def open_recipe(recipe: Recipe, dataset: Path, threads: int) -> tuple[Context, Task, Examples]:
@@ -88,6 +107,7 @@ def take_steps(
         training = replace(training, learnt={**training.learnt, **pretrained.facts})
     network = parts.build_network(context, registry.function_of("model", section.kind), training.learnt, pretrained)
     adapt_network(settings, section, network, context.recipe.seed, context.note)
+    told.adapt(network)
     sampler = parts.build_sampler(settings, training, derive_seed(context.recipe.seed, "sampler"))
     per_epoch = sampler.steps_per_epoch
     total = settings.length.steps(per_epoch)
