@@ -33,6 +33,8 @@ def arguments_of(verb: str, finished: Finished, tmp_path: Path) -> list[object]:
         "serve": [finished.release, "port=0", "--ask", picture],
         "keys": ["add", finished.release, "team"],
         "tune": [*recipe, "tune.space={train.batch: [8, 16]}", "tune.trials=2"],
+        # Ray is not among what is installed for the tests: what is planned is said without it.
+        "submit": [*recipe, "--dry-run"],
         "launch-files": [finished.recipe, "--on", "slurm", "--out", tmp_path / "files"],
         # A list of its own: nobody else's rows are to be forgotten.
         "forget": [

@@ -148,6 +148,7 @@ def bytes_sent(log: Log) -> dict[str, float]:
     """Return the bytes of all messages of the last step of one process, by the kind of message.
 
     Units: bytes
+    Source: none; a sum.
     """
     sent: Counter[str] = Counter()
     for (number, _), count in _calls(log).items():
