@@ -8,6 +8,8 @@ import pytest
 from share_cases import LAYOUTS, MANNERS, play
 
 BAR = 0.01
+# What one process sends another at once: a thread of gloo may let go of it a little late, and a real peak then lies higher by it.
+MESSAGE = 8 * 64 * 128 * 4
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ def _wrong(real: dict[str, list[int]], fake: dict[str, list[int]]) -> dict[str, 
     wrong = {}
     for name, peaks in real.items():
         errors = [planned / peak - 1 for planned, peak in zip(fake[name], peaks, strict=True)]
-        if max(abs(error) for error in errors) > BAR:
+        late = [MESSAGE / peak for peak in peaks]
+        if any(error > BAR or error < -BAR - more for error, more in zip(errors, late, strict=True)):
             wrong[name] = [f"{error:+.3%}" for error in errors]
     return wrong

@@ -133,6 +133,7 @@ ELSEWHERE = {
     "plan.budget.cost": "test_every_limit_refuses_and_names_what_would_fit (plan/test_plan.py)",
     "plan.margin": "test_a_plan_says_what_a_run_will_need_and_its_keys_change_it (plan/test_plan.py)",
     "plan.price": "test_a_plan_says_what_a_run_will_need_and_its_keys_change_it (plan/test_plan.py)",
+    "plan.devices": "test_the_fastest_layout_that_fits_is_chosen_and_confirmed_at_full_depth (plan/test_fleet.py)",
     "plan.machine": "test_a_plan_says_what_a_run_will_need_and_its_keys_change_it (plan/test_plan.py)",
     "tune.space": "test_every_domain_is_read (test_tune_space.py)",
     "tune.method": "test_a_grid_is_gone_through_and_ends, test_what_is_learnt_from_trials_moves_the_search (test_tune_search.py)",
