@@ -119,10 +119,7 @@ def _job(recipe: Any, path: Path, plan: dict[str, Any] | None) -> Any:
     aside: int = registry.load("modelwright.engine.queue:PROCESS_BYTES")
     # A closed form has no bound; twice what it knows is asked for. What is fitted at once has no plan.
     tensors = plan.get("bound") or 2 * plan.get("closed_form", 0)
-    costs = {
-        name: (plan.get(key) or {}).get("value") or 0.0
-        for name, key in (("seconds",) * 2, ("joules",) * 2, ("money",) * 2)
-    }
+    costs = {name: (plan.get(name) or {}).get("value") or 0.0 for name in ("seconds", "joules", "money")}
     return registry.load("modelwright.engine.queue:Job")(
         name=recipe.name,
         recipe=str(path.resolve()),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tasks.style import as_objects
+from ..tasks.style import as_objects, pictures_of
 from ..tasks.task import Examples
 from .batching import NonFinite
 from .pictures import as_pixels
@@ -26,8 +26,7 @@ def restyle_all(predictor: Predictor, examples: Examples) -> np.ndarray:
     Raises:
         NonFinite: the model answers with NaN or infinity.
     """
-    pictures = examples.columns["picture"] if "picture" in examples.columns else examples.columns["image"]
-    return as_objects([restyle(predictor, np.asarray(picture)) for picture in pictures])
+    return as_objects([restyle(predictor, np.asarray(picture)) for picture in pictures_of(examples)])
 
 
 def restyle(predictor: Predictor, picture: np.ndarray, tile: int = TILE, overlap: int = OVERLAP) -> np.ndarray:

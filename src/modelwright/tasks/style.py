@@ -81,6 +81,11 @@ def examples(rows: Rows, learnt: dict[str, Any] | None, pairs: bool) -> Examples
     )
 
 
+def pictures_of(examples: Examples) -> Any:
+    """Return the pictures of examples: each at its own size where somebody asks about them, else all of one size."""
+    return examples.columns["picture" if "picture" in examples.columns else "image"]
+
+
 def as_objects(pictures: list[np.ndarray]) -> np.ndarray:
     """Return pictures of unequal size as one column."""
     found = np.empty(len(pictures), dtype=object)

@@ -9,7 +9,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .log import Log, Probed
+from .log import Log, Probed, sizes_of
 
 # c10/cuda/CUDACachingAllocator: sizes are rounded up; small ones have pools of their own, which grow by so much.
 ROUND, SMALL, SMALL_SEGMENT, MEDIUM_SEGMENT, LARGE, LARGE_UNIT = 512, 1 << 20, 2 << 20, 20 << 20, 10 << 20, 2 << 20
@@ -140,8 +140,8 @@ def replay(log: Log, probed: Sequence[Probed | None] = (), expandable: bool = Tr
     for event in log.events[first:]:
         if event[0] == "call":
             known = probed[event[1]] if probed else None
-            for storage, output, shaped in event[2]:
-                ask(storage, known.outputs[output] if known and output < len(known.outputs) else shaped, stream)
+            for storage, size in sizes_of(event, known):
+                ask(storage, size, stream)
             if known and known.scratch:
                 allocator.give(allocator.take(known.scratch, stream))
         elif event[0] == "stream":
@@ -165,9 +165,7 @@ def _built(log: Log, first: int, probed: Sequence[Probed | None]) -> dict[int, i
     alive: dict[int, int] = {}
     for event in log.events[:first]:
         if event[0] == "call":
-            known = probed[event[1]] if probed else None
-            for storage, output, shaped in event[2]:
-                alive[storage] = known.outputs[output] if known and output < len(known.outputs) else shaped
+            alive |= sizes_of(event, probed[event[1]] if probed else None)
         elif event[0] == "free":
             alive.pop(event[1], None)
         elif event[0] == "resize":

@@ -15,20 +15,8 @@ BETWEEN_TWO = ("send", "recv")
 # What only looks at memory that is there, or asks for some without touching it.
 FREE = frozenset(
     {
-        *(
-            "view",
-            "_unsafe_view",
-            "t",
-            "transpose",
-            "permute",
-            "reshape",
-            "expand",
-            "alias",
-            "detach",
-            "as_strided",
-            "split",
-        ),
-        *("slice", "select", "unbind", "squeeze", "unsqueeze", "chunk", "narrow"),
+        *("view", "_unsafe_view", "t", "transpose", "permute", "reshape", "expand", "alias", "detach", "as_strided"),
+        *("split", "slice", "select", "unbind", "squeeze", "unsqueeze", "chunk", "narrow"),
         *("empty", "empty_like", "empty_strided", "new_empty"),
     }
 )
@@ -104,8 +92,7 @@ def _calls(log: Log) -> Counter[tuple[int, int]]:
 
 
 def _is_free(operation: Operation) -> bool:
-    base = operation.name.split(".")[0]
-    return base in FREE
+    return operation.name.split(".")[0] in FREE
 
 
 def operation_seconds(operation: Operation, device: Device) -> float:

@@ -71,6 +71,16 @@ class Memory:
         return max(self.peaks.values(), default=0)
 
 
+def sizes_of(event: tuple[Any, ...], known: Probed | None) -> list[tuple[int, int]]:
+    """Return number and bytes of each storage that a call makes; what was probed replaces what the shapes tell.
+
+    Units: bytes
+    Source: none; a choice between two numbers.
+    """
+    outputs = known.outputs if known else ()
+    return [(storage, outputs[output] if output < len(outputs) else shaped) for storage, output, shaped in event[2]]
+
+
 def live_memory(log: Log, probed: Sequence[Probed | None]) -> Memory:
     """Follow a log and return how much memory lives at each moment; what was probed, if anything, replaces what the shapes tell.
 
@@ -89,8 +99,7 @@ def live_memory(log: Log, probed: Sequence[Probed | None]) -> Memory:
             known = probed[event[1]] if probed else None
             scratch = known.scratch if known else 0
             returned = 0
-            for storage, output, shaped in event[2]:
-                size = known.outputs[output] if known and output < len(known.outputs) else shaped
+            for storage, size in sizes_of(event, known):
                 place = HOLDERS.index(holders[storage]) if storage in holders else activations
                 alive[storage] = (size, place)
                 by_holder[place] += size

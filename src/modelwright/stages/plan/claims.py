@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ...core.evidence import Evidence
 from .machine import Machine
@@ -11,6 +11,14 @@ from .settings import Plan
 
 # Phases of a training that people ask about; what building and watching need besides lies below them.
 SHOWN = ("training", "validation", "saving", "evaluation", "trial")
+# Claim, unit, and what it is called in a plan.
+COSTS = (
+    ("planned_seconds[step]", "seconds", "step_seconds"),
+    ("planned_seconds[training]", "seconds", "seconds"),
+    ("planned_energy", "joules", "joules"),
+    ("planned_carbon", "g CO2e", "grams"),
+    ("planned_cost", "", "money"),
+)
 SOURCE = (
     "the recipe's own training, traced on tensors without memory; operators with a workspace of their own run alone"
 )
@@ -33,18 +41,14 @@ def claims_of(priced: Priced, settings: Plan, machine: Machine, about: dict[str,
         )
         for name, peak in memory.items()
     ]
-    return [*claims, *_of_time(priced, machine, about)]
+    costs = {key: getattr(priced, key) for _, _, key in COSTS}
+    return [*claims, *claims_of_costs(costs, machine, about)]
 
 
-def _of_time(priced: Priced, machine: Machine, about: dict[str, str]) -> Iterator[Evidence]:
-    found: tuple[tuple[str, str, Range | None], ...] = (
-        ("planned_seconds[step]", "seconds", priced.step_seconds),
-        ("planned_seconds[training]", "seconds", priced.seconds),
-        ("planned_energy", "joules", priced.joules),
-        ("planned_carbon", "g CO2e", priced.grams),
-        ("planned_cost", "", priced.money),
-    )
-    for name, unit, item in found:
+def claims_of_costs(costs: Mapping[str, Range | None], machine: Machine, about: dict[str, str]) -> Iterator[Evidence]:
+    """Yield the evidence of times, energy, carbon and money, each with its interval; of what is not known nothing."""
+    for name, unit, key in COSTS:
+        item = costs[key]
         if item is not None:
             yield Evidence(
                 name,

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ...core.errors import BudgetError
 from ...core.evidence import Evidence
 from ...core.recipe import Recipe
 from ...core.settings import AUTO
 from ...core.units import format_bytes, format_seconds
-from ...methods.energy.carbon import JOULES_PER_KWH, grid_of
 from ...methods.energy.settings import Energy
 from ...methods.planning.ledger import UNKNOWN
+from .claims import COSTS, claims_of_costs
 from .fleet import LAYOUT, Choice, FleetSearch, name_of, reasons
 from .machine import Machine
-from .prices import Range
+from .prices import Range, grams_of
+from .refusal import limit_of, over_budget
 from .settings import Plan
 from .share import Fleet
 
@@ -79,22 +79,16 @@ def edits_of(recipe: Recipe, chosen: Fleet) -> dict[str, Any]:
 def _costs(recipe: Recipe, search: FleetSearch, chosen: Fleet) -> dict[str, dict[str, float] | None]:
     _, low, high = UNKNOWN
     energy: Any = recipe.sections.get("energy") or Energy()
-    grid = grid_of(energy)
     step = Range(chosen.step_seconds, low * chosen.step_seconds, high * chosen.step_seconds)
     whole = step.times(float(chosen.facts["steps"]))
     joules = search.joules(chosen)
     drawn = Range(joules, low * LEAST_WATTS * joules, high * MOST_WATTS * joules)
-    grams = Range(
-        drawn.value * grid.grams / JOULES_PER_KWH,
-        drawn.low * grid.low / JOULES_PER_KWH,
-        drawn.high * grid.high / JOULES_PER_KWH,
-    )
     money = search.money(chosen)
     return {
         "step_seconds": asdict(step),
         "seconds": asdict(whole),
         "joules": asdict(drawn),
-        "grams": asdict(grams),
+        "grams": asdict(grams_of(drawn, energy)),
         "money": asdict(Range(money, low * money, high * money)),
     }
 
@@ -110,7 +104,7 @@ def _summary(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def claims_of_fleet(plan: dict[str, Any], settings: Plan, about: dict[str, str]) -> Iterator[Evidence]:
+def claims_of_fleet(plan: dict[str, Any], machine: Machine, about: dict[str, str]) -> Iterator[Evidence]:
     """Yield the evidence of such a plan."""
     for name in ("all", "training"):
         yield Evidence(
@@ -119,30 +113,13 @@ def claims_of_fleet(plan: dict[str, Any], settings: Plan, about: dict[str, str])
             unit="bytes",
             high=plan["bound"] if name == "all" else None,
             about=about,
-            method=f"of the fullest of {plan['fleet']['devices']} devices ({settings.machine}), with what no tensor takes; not "
+            method=f"of the fullest of {plan['fleet']['devices']} devices ({machine.name}), with what no tensor takes; not "
             "measured on one",
             source=SOURCE,
             status="estimated",
         )
-    shown = (
-        ("planned_seconds[step]", "seconds", "step_seconds"),
-        ("planned_seconds[training]", "seconds", "seconds"),
-        ("planned_energy", "joules", "joules"),
-        ("planned_carbon", "g CO2e", "grams"),
-        ("planned_cost", "", "money"),
-    )
-    for name, unit, key in shown:
-        found = {word: float(f"{value:.6g}") for word, value in plan[key].items()}
-        yield Evidence(
-            name,
-            found["value"],
-            unit=unit,
-            low=found["low"],
-            high=found["high"],
-            about=about,
-            method=f"machine: {settings.machine}; {plan['source']}",
-            status="estimated",
-        )
+    costs = {key: Range(**plan[key]) for _, _, key in COSTS}
+    yield from claims_of_costs(costs, machine, about)
 
 
 def refuse_fleet(settings: Plan, search: FleetSearch, found: Choice) -> None:
@@ -154,26 +131,17 @@ def refuse_fleet(settings: Plan, search: FleetSearch, found: Choice) -> None:
     if not found.over:
         return
     chosen, name = found.chosen, found.over[0]
-    budget = settings.budget
     needs = {
-        "memory": (format_bytes(chosen.bound), format_bytes(search.memory)),
-        "time": (format_seconds(chosen.seconds), format_seconds(budget.time)),
-        "energy": (f"{search.joules(chosen):.4g} J", f"{budget.energy:.4g} J"),
-        "cost": (f"{search.money(chosen):.4g}", f"{budget.cost:.4g}"),
+        "memory": format_bytes(chosen.bound),
+        "time": format_seconds(chosen.seconds),
+        "energy": f"{search.joules(chosen):.4g} J",
+        "cost": f"{search.money(chosen):.4g}",
     }
-    need, limit = needs[name]
-    ways = [", ".join(f"{key}: {_plain(value)}" for key, value in change.items()) for change in found.ways_out]
-    raise BudgetError(
-        f"{name_of(chosen)} ({settings.machine}) may need {need}" + (" a device" if name == "memory" else ""),
-        where="plan.machine" if name == "memory" and not budget.memory else f"plan.budget.{name}",
-        expected=f"at most {limit}",
-        next_step=f"one change that would fit: {'; or '.join(ways)}"
-        if ways
-        else "no single change fits: take more devices, or make the model smaller",
+    raise over_budget(
+        f"{name_of(chosen)} ({settings.machine}) may need {needs[name]}" + (" a device" if name == "memory" else ""),
+        "plan.machine" if name == "memory" and not settings.budget.memory else f"plan.budget.{name}",
+        # The memory of a device is a limit, too.
+        format_bytes(search.memory) if name == "memory" else limit_of(settings.budget, name),
+        found.ways_out,
+        "take more devices, or make the model smaller",
     )
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
-    return str(value)

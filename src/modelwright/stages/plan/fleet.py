@@ -11,7 +11,8 @@ from ...core.recipe import Recipe
 from ...core.settings import AUTO
 from ...core.units import format_bytes, format_seconds
 from .machine import Machine
-from .search import CHECKPOINTING, MICRO, OPEN, PRECISION
+from .prices import SECONDS_PER_HOUR
+from .search import CHECKPOINTING, LIMITS, MICRO, OPEN, PRECISION
 from .settings import Plan
 from .share import Ask, Fleet, trace_fleet
 
@@ -28,8 +29,6 @@ WAYS_OUT: tuple[dict[str, Any], ...] = (
     {PRECISION: "bfloat16_parameters"},
     {"train.low_rank": {"kind": "lora", "rank": 8}},
 )
-LIMITS = ("memory", "time", "energy", "cost")
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True)

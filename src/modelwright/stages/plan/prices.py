@@ -85,41 +85,41 @@ def _with_time(priced: Priced, recipe: Recipe, settings: Plan, machine: Machine,
     from dataclasses import replace
 
     facts = priced.facts
-    measured = priced.operations if machine.here else [{**item, "seconds": None} for item in priced.operations]
     rates = Rates(machine.flops_per_second, machine.bytes_per_second, machine.overhead_seconds)
-    # Without a replay, as of another machine, the calls cost what its constants say.
+    # Without a replay the calls cost what the machine's constants say.
     alone = (
-        seconds_here(measured, rates, priced.call_seconds)
-        if machine.here and priced.call_seconds
-        else seconds_of_step(measured, rates) + machine.step_seconds
+        seconds_here(priced.operations, rates, priced.call_seconds)
+        if priced.call_seconds
+        else seconds_of_step(priced.operations, rates) + machine.step_seconds
     )
     step = factor.times(seconds_with_batch(alone, facts.get("batch_seconds", 0.0), facts.get("ahead", False)))
     answered = facts["validations"] * facts["validation_rows"] / facts["batch"] * FORWARD
     whole = step.times(facts["steps"] + answered)
     energy: Any = recipe.sections.get("energy") or Energy()
-    cores = facts["threads"] if machine.here else 1
-    watts = _watts(energy, machine)
+    cores, watts = facts["threads"], _watts(energy)
     joules = Range(whole.value * cores * watts.value, whole.low * cores * watts.low, whole.high * cores * watts.high)
-    grid = grid_of(energy)
-    grams = Range(
-        joules.value * grid.grams / JOULES_PER_KWH,
-        joules.low * grid.low / JOULES_PER_KWH,
-        joules.high * grid.high / JOULES_PER_KWH,
-    )
     return replace(
         priced,
         step_seconds=step,
         seconds=whole,
         joules=joules,
-        grams=grams,
+        grams=grams_of(joules, energy),
         money=whole.times((settings.price or machine.price) / SECONDS_PER_HOUR),
     )
 
 
-def _watts(energy: Energy, machine: Machine) -> Range:
-    """Return what a busy core of this machine draws, or all of another one."""
-    if not machine.here:
-        return Range(machine.watts, 0.5 * machine.watts, 1.1 * machine.watts)
+def grams_of(joules: Range, energy: Energy) -> Range:
+    """Return the CO2 equivalent of some energy on the grid that a recipe names."""
+    grid = grid_of(energy)
+    return Range(
+        joules.value * grid.grams / JOULES_PER_KWH,
+        joules.low * grid.low / JOULES_PER_KWH,
+        joules.high * grid.high / JOULES_PER_KWH,
+    )
+
+
+def _watts(energy: Energy) -> Range:
+    """Return what a busy core of this machine draws."""
     if energy.watts != AUTO:
         return Range(float(energy.watts), 0.7 * float(energy.watts), 1.5 * float(energy.watts))
     return Range(BUSY_WATTS, LEAST_WATTS, MOST_WATTS)

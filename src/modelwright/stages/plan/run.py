@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import BudgetError, DataError
+from ...core.errors import DataError
 from ...core.evidence import not_applicable
 from ...core.files import write_json
 from ...core.settings import AUTO
@@ -19,6 +19,7 @@ from .fleet import FleetSearch
 from .ledger import factor_here
 from .machine import Machine, machine_of
 from .prices import Priced, Range, price
+from .refusal import limit_of, over_budget
 from .search import YIELDING, Found, Search, yielding_of
 from .settings import STAGE, Plan
 from .table import describe
@@ -106,7 +107,7 @@ def _plan_elsewhere(context: Context, machine: Machine, job: Job, folder: Path, 
     write_json(place / PLAN, plan)
     _resolve(context, place, plan["choices"])
     context.give("plan", place)
-    context.claim(*claims_of_fleet(plan, settings, about))
+    context.claim(*claims_of_fleet(plan, machine, about))
 
 
 def _nothing_to_plan(context: Context, about: dict[str, str]) -> None:
@@ -162,28 +163,12 @@ def _refuse(context: Context, settings: Plan, found: Found) -> None:
         "energy": lambda: f"the training is expected to draw {chosen.joules.value if chosen.joules else 0:.4g} J",
         "cost": lambda: f"the training is expected to cost {chosen.money.value if chosen.money else 0:.4g}",
     }
-    limits = {
-        "memory": format_bytes(settings.budget.memory),
-        "time": format_seconds(settings.budget.time),
-        "energy": f"{settings.budget.energy:.4g} J",
-        "cost": f"{settings.budget.cost:.4g}",
-    }
-    ways = [", ".join(f"{key}: {_plain(value)}" for key, value in change.items()) for change in found.ways_out]
-    raise BudgetError(
+    raise over_budget(
         needs[name](),
-        where=f"plan.budget.{name}",
-        expected=f"at most {limits[name]}",
-        next_step=f"one change that would fit: {'; or '.join(ways)}"
-        if ways
-        else "no single change fits: make the model smaller",
-    )
-
-
-def _plain(value: Any) -> str:
-    return (
-        "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
-        if isinstance(value, dict)
-        else str(value)
+        f"plan.budget.{name}",
+        limit_of(settings.budget, name),
+        found.ways_out,
+        "make the model smaller",
     )
 
 

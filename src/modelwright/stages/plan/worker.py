@@ -186,9 +186,9 @@ def main(path: Path) -> int:
     os.dup2(2, 1)
     bench = Bench(Job(**read_json(path)))
     for line in sys.stdin:
-        number, timed = line.split()
+        number, how = line.split()
         wanted = read_json(path.with_name(f"edits-{number}.json"))
-        found = bench.share(wanted) if timed == SHARE else bench.trace(wanted, timed == "timed")
+        found = bench.share(wanted) if how == SHARE else bench.trace(wanted, how == "timed")
         write_json(path.with_name(f"result-{number}.json"), found)
         answers.write(f"{number}\n")
         answers.flush()

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...engine.pictures import png_of
 from ...engine.tiles import restyle_all
+from ...tasks.style import pictures_of
 from ...tasks.task import Examples
 from .documented import TEXT
 from .door import Answers, Columns, Door, Tensor, Values
@@ -80,5 +81,4 @@ def _tell(picture: np.ndarray) -> dict[str, Any]:
 
 def _work(examples: Examples) -> int:
     """Count units of work: answers take as long as there are pixels."""
-    pictures = examples.columns["picture" if "picture" in examples.columns else "image"]
-    return sum(-(-picture.shape[0] * picture.shape[1] // UNIT) for picture in pictures)
+    return sum(-(-picture.shape[0] * picture.shape[1] // UNIT) for picture in pictures_of(examples))

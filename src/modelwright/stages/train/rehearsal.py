@@ -31,7 +31,7 @@ from ...engine.golden import COUNT
 from ...engine.loop import Moment, Verdict, train
 from ...engine.pool import Slot
 from ...engine.predictor import Predictor, build_task
-from ...engine.subset import draw_subset
+from ...engine.subset import take_subset
 from ...engine.tracing.longest import LOOKED_AT, ask, longest_batches, longest_chunk, other_answers
 from ...engine.tracing.ordinary import ordinary_batch
 from ...engine.tracing.outside import outside_weights
@@ -81,8 +81,7 @@ def _rehearse_in(context: Context, asked: Train, tracer: Tracer) -> dict[str, An
     recipe, settings, dataset = context.recipe, context.settings, context.inputs["dataset"].path
     task = build_task(recipe.sections["task"])
     training, validation = (read_part(dataset, part) for part in ("train", "validation"))
-    if settings.subset.share < 1:
-        training = training.take(draw_subset(len(training), settings.subset.share, settings.subset.seed))
+    training = take_subset(training, settings.subset.share, settings.subset.seed)
     training = resample(_without_a_game(context), task, training)
     comparing = comparing_task(settings, task, training)
     if comparing is not task:

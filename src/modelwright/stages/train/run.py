@@ -18,7 +18,7 @@ from ...engine.golden import write_golden
 from ...engine.memory import keep_freed_memory
 from ...engine.predictor import WEIGHTS, build_task
 from ...engine.resident import free_bytes, hold
-from ...engine.subset import draw_subset
+from ...engine.subset import take_subset
 from ...models.at_once import AtOnce
 from ...tasks.task import Examples, Task
 from .diagnosis import diagnose, diagnosis_claims
@@ -39,7 +39,7 @@ def run(context: Context) -> None:
     free = free_bytes() // context.crew.size
     training, validation = (hold(read_part(dataset, part), free) for part in ("train", "validation"))
     subset = context.settings.subset
-    training = training.take(draw_subset(len(training), subset.share, subset.seed)) if subset.share < 1 else training
+    training = take_subset(training, subset.share, subset.seed)
     task = build_task(context.recipe.sections["task"])
     training, judged = resample(context, task, training), validation
     task, training, validation = compare_pairs(context, task, training, validation)

@@ -20,7 +20,7 @@ from ...engine.dataset import read_part
 from ...engine.loop import Moment, Verdict, train
 from ...engine.pool import Slot
 from ...engine.predictor import build_task
-from ...engine.subset import draw_subset
+from ...engine.subset import take_subset
 from ...engine.tracing.adapter import for_real
 from ...engine.tracing.attention import attention_of_gpus
 from ...engine.tracing.fake_group import fake_group
@@ -90,8 +90,7 @@ def open_recipe(recipe: Recipe, dataset: Path, threads: int) -> tuple[Context, T
     context = context_of(replace(recipe, sections={**recipe.sections, "train": settings}), dataset)
     task = build_task(recipe.sections["task"])
     training = read_part(dataset, "train")
-    if settings.subset.share < 1:
-        training = training.take(draw_subset(len(training), settings.subset.share, settings.subset.seed))
+    training = take_subset(training, settings.subset.share, settings.subset.seed)
     return context, task, resample(context, task, training)
 
 
