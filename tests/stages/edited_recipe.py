@@ -30,3 +30,9 @@ def digest(made: Run, kind: str) -> str:
     artifact = made.artifact(kind)
     assert artifact is not None
     return artifact.digest
+
+
+def path_of(made: Run, kind: str) -> Path:
+    artifact = made.artifact(kind)
+    assert artifact is not None
+    return artifact.path

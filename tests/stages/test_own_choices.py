@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from edited_recipe import run_edited
+from edited_recipe import path_of, run_edited
 
 from modelwright.core.errors import DataError, RecipeError
 from modelwright.core.run import Run
@@ -53,12 +53,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exam")
     write_open_model(folder / "open")
     return folder
-
-
-def path_of(made: Run, kind: str) -> Path:
-    artifact = made.artifact(kind)
-    assert artifact is not None
-    return artifact.path
 
 
 def test_each_question_has_its_own_answers(place: Path) -> None:

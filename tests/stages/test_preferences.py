@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from edited_recipe import digest, run_edited
+from edited_recipe import digest, path_of, run_edited
 from safetensors.torch import load_file
 
 from modelwright.core.errors import DataError, Interrupted, RecipeError
@@ -74,12 +74,6 @@ def run_in(place: Path, name: str, until: str | None = None, **edits: Any) -> Ru
 def whole(place: Path) -> Run:
     """The recipe, run once to its end; nobody may change it."""
     return run_in(place, "whole")
-
-
-def path_of(made: Run, kind: str) -> Path:
-    artifact = made.artifact(kind)
-    assert artifact is not None
-    return artifact.path
 
 
 SAID = [

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from modelwright.core.settings import CLASSIFICATION, Length, Settings
 from modelwright.core.units import Span
+
+Ratio = Annotated[
+    float, Field(gt=0, le=1, description="How large each class becomes at least, as a share of the largest.")
+]
 
 
 class ClassWeightsSettings(Settings):
@@ -50,9 +54,7 @@ class OverSamplingSettings(Settings):
 
     serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["over_sampling"] = "over_sampling"
-    ratio: float = Field(
-        default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
-    )
+    ratio: Ratio = 1.0
 
 
 class UnderSamplingSettings(Settings):
@@ -77,9 +79,7 @@ class SmoteSettings(Settings):
     serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["smote"] = "smote"
     neighbours: int = Field(default=5, ge=1, description="How many nearest examples of the class are mixed with.")
-    ratio: float = Field(
-        default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
-    )
+    ratio: Ratio = 1.0
 
 
 class GanRowsSettings(Settings):
@@ -87,9 +87,7 @@ class GanRowsSettings(Settings):
 
     serves: ClassVar[tuple[str, ...]] = CLASSIFICATION
     kind: Literal["gan"] = "gan"
-    ratio: float = Field(
-        default=1.0, gt=0, le=1, description="How large each class becomes at least, as a share of the largest."
-    )
+    ratio: Ratio = 1.0
     length: Length = Field(Span(2000, "steps"), description="How long both players learn, '2000 steps' or '50 epochs'.")
     batch: int = Field(default=256, ge=2, description="Rows in a step; classes are drawn alike.")
     modes: int = Field(default=10, ge=1, le=30, description="Modes of a number at most; a mixture finds how many.")

@@ -14,11 +14,11 @@ from ...core.evidence import Evidence
 from ...core.stage import Context
 from ...engine.choosing import score_choices
 from ...engine.predictor import Predictor
-from ...methods.statistics.intervals import wilson_interval
 from ...tasks.options import CHOICE_BYTES, CHOICES, RIGHT, options_of
 from ...tasks.task import Examples
 from .choices import question_of
 from .settings import Evaluate
+from .shares import share_claim
 from .untrained import untrained
 
 FILES = ("chosen", "chosen_before")
@@ -91,14 +91,5 @@ def _judged(likelihoods: np.ndarray, test: Examples, confidence: float) -> Itera
         ),
     ):
         hits = int((values.argmax(axis=1) == right).sum())
-        low, high = wilson_interval(hits, len(right), confidence)
-        yield Evidence(
-            name,
-            hits / len(right),
-            low=low,
-            high=high,
-            confidence=confidence,
-            n=len(right),
-            method=f"{what}; guessing reaches {chance:.4g}; Wilson interval",
-            source=BROWN,
-        )
+        method = f"{what}; guessing reaches {chance:.4g}"
+        yield share_claim(name, hits, len(right), confidence, method, BROWN)

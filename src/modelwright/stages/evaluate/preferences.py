@@ -14,10 +14,10 @@ from ...core.evidence import Evidence
 from ...core.randomness import derive_seed
 from ...core.stage import Context
 from ...engine.predictor import Predictor, likelihoods_in_batches
-from ...methods.statistics.intervals import wilson_interval
 from ...methods.statistics.ratio import bootstrap_ratio
 from ...tasks.task import Examples
 from .settings import Evaluate
+from .shares import share_claim
 from .untrained import begins_outside, untrained
 
 AFTER, BEFORE = "preferred", "preferred_before"
@@ -69,17 +69,8 @@ def claims(context: Context, folder: Path, about: dict[str, str]) -> list[Eviden
 def _judged(settings: Evaluate, seed: int, name: str, margins: np.ndarray, what: str) -> Iterator[Evidence]:
     """Yield the share of pairs whose margin is positive, and the mean margin."""
     n, right = len(margins), int((margins > 0).sum())
-    low, high = wilson_interval(right, n, settings.confidence)
-    yield Evidence(
-        f"{name}_accuracy",
-        right / n,
-        low=low,
-        high=high,
-        confidence=settings.confidence,
-        n=n,
-        method=f"share of pairs with a positive margin: {what}; Wilson interval",
-        source=RAFAILOV,
-    )
+    method = f"share of pairs with a positive margin: {what}"
+    yield share_claim(f"{name}_accuracy", right, n, settings.confidence, method, RAFAILOV)
     mean = bootstrap_ratio(
         margins,
         np.ones(n),
